@@ -1,0 +1,1 @@
+// libflagos.so is made of the rooms alone; CMake wants one source of its own.
