@@ -1,0 +1,91 @@
+// The C boundary of the compiler (flagos/compiler.h).
+
+#include "flagos/compiler.h"
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "base/struct_size.h"
+#include "compiler/lower/kernel.h"
+#include "compiler/target.h"
+#include "compiler/ttir/parser.h"
+#include "compiler/ttir/printer.h"
+#include "compiler/ttir/verifier.h"
+
+struct fl_compiler_program {
+  std::unique_ptr<fl::ttir::Module> module;
+  fl::compiler::LoweredKernel kernel;
+};
+
+namespace {
+
+const fl::compiler::Target& target() {
+  static const auto* const found = new fl::compiler::Target(fl::compiler::host_target());
+  return *found;
+}
+
+}  // namespace
+
+fl_status fl_compiler_host_target(fl_compiler_target* out) {
+  return fl::guarded([&] {
+    const fl::compiler::Target& host = target();
+    fl_compiler_target answer{};
+    answer.triple = "x86_64-unknown-linux-gnu";
+    answer.cpu = host.cpu.c_str();
+    answer.features = host.features.c_str();
+    answer.lanes = host.lanes;
+    fl::fill_struct(out, answer);
+  });
+}
+
+fl_status fl_compiler_compile(const char* ttir, uint64_t size, const fl_compiler_options* options, fl_compiler_program** program) {
+  return fl::guarded([&] {
+    auto made = std::make_unique<fl_compiler_program>();
+    made->module = fl::ttir::parse({ttir, size});
+    fl::ttir::verify(*made->module);
+    std::map<size_t, int64_t> constants;
+    const auto& arguments = made->module->function.arguments();
+    for (uint32_t i = 0; options != nullptr && i < options->constant_count; ++i) {
+      const fl_compiler_constant& constant = options->constants[i];
+      const bool integer = constant.argument < arguments.size() && arguments[constant.argument]->type.holds_integer();
+      if (!integer) fl::fail(FL_INVALID_ARGUMENT, "line 1, column 1: argument %u is not an integer that can be fixed", constant.argument);
+      constants[constant.argument] = constant.value;
+    }
+    made->kernel = fl::compiler::lower(*made->module, target(), constants);
+    *program = made.release();
+  });
+}
+
+void fl_compiler_release(fl_compiler_program* program) { delete program; }
+
+fl_status fl_compiler_get_info(const fl_compiler_program* program, fl_compiler_program_info* info) {
+  return fl::guarded([&] {
+    fl_compiler_program_info answer{};
+    answer.symbol = program->module->function.name.c_str();
+    answer.llvm_ir = program->kernel.text.c_str();
+    answer.llvm_ir_size = program->kernel.text.size();
+    answer.scratch_bytes = static_cast<uint64_t>(program->kernel.scratch);
+    answer.launch_flags = program->kernel.ordered ? FL_LAUNCH_ORDERED : 0;
+    answer.argument_count = static_cast<uint32_t>(program->module->function.arguments().size());
+    fl::fill_struct(info, answer);
+  });
+}
+
+fl_status fl_compiler_argument(const fl_compiler_program* program, uint32_t index, uint32_t* kind, uint32_t* size) {
+  return fl::guarded([&] {
+    const auto& arguments = program->module->function.arguments();
+    if (index >= arguments.size()) fl::fail(FL_INVALID_ARGUMENT, "The kernel has %zu arguments, not %u.", arguments.size(), index + 1);
+    const fl::ttir::Type& type = arguments[index]->type;
+    *kind = type.pointer ? FL_ARG_ADDRESS : FL_ARG_BYTES;
+    *size = type.pointer ? 8 : static_cast<uint32_t>(fl::ttir::bytes_of(type.scalar));
+  });
+}
+
+fl_status fl_compiler_print(const fl_compiler_program* program, fl_text_sink sink, void* context) {
+  return fl::guarded([&] {
+    const std::string text = fl::ttir::print(*program->module);
+    sink(context, text.data(), text.size());
+  });
+}

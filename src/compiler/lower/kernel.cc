@@ -1,0 +1,224 @@
+#include "compiler/lower/kernel.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace fl::compiler {
+namespace {
+
+const Type kI1 = Type::of(Scalar::kI1);
+const Type kI8 = Type::of(Scalar::kI8);
+const Type kI64 = Type::of(Scalar::kI64);
+
+}  // namespace
+
+Kernel::Kernel(const ttir::Function& function, const Target& target, const std::map<size_t, int64_t>& constants)
+    : function_(function),
+      target_(target),
+      constants_(constants),
+      schedule_(make_schedule(function)),
+      shared_{module_, target_, schedule_, Elementwise(module_, target_), {}, {}, {}} {}
+
+// Arguments and the grid, read once a call.
+void Kernel::prologue() {
+  entry_.open("entry");
+  const auto& arguments = function_.arguments();
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const Type& type = arguments[i]->type;
+    if (auto fixed = constants_.find(i); fixed != constants_.end()) {
+      shared_.scalars[arguments[i]] = llvm_constant(static_cast<uint64_t>(fixed->second), type.scalar);
+      continue;
+    }
+    const std::string place = module_.fresh();
+    const std::string pointer = module_.fresh();
+    const std::string value = module_.fresh();
+    entry_.line(place + " = getelementptr ptr, ptr %args, i64 " + std::to_string(i));
+    entry_.line(pointer + " = load ptr, ptr " + place);
+    if (type.is(Scalar::kI1)) {
+      entry_.line(value + " = load i8, ptr " + pointer);
+      shared_.scalars[arguments[i]] = shared_.ops.compare("icmp", "ne", kI8, value, "0", 1, entry_);
+    } else {
+      entry_.line(value + " = load " + llvm_type(type, 1) + ", ptr " + pointer);
+      shared_.scalars[arguments[i]] = value;
+    }
+  }
+  for (int axis = 0; axis < 3; ++axis) {
+    entry_.line(formatted("%%grid.at.%d = getelementptr i32, ptr %%grid, i64 %d", axis, axis));
+    entry_.line(formatted("%%grid.%d = load i32, ptr %%grid.at.%d", axis, axis));
+    entry_.line(formatted("%%grid.wide.%d = zext i32 %%grid.%d to i64", axis, axis));
+  }
+  entry_.line("%first.x = urem i64 %first, %grid.wide.0");
+  entry_.line("%first.row = udiv i64 %first, %grid.wide.0");
+  entry_.line("%first.y = urem i64 %first.row, %grid.wide.1");
+  entry_.line("%first.z = udiv i64 %first.row, %grid.wide.1");
+  for (const char* axis : {"x", "y", "z"}) entry_.line(formatted("%%start.%s = trunc i64 %%first.%s to i32", axis, axis));
+  entry_.line("%any = icmp ult i64 %first, %last");
+  entry_.line("br i1 %any, label %program, label %exit");
+}
+
+// The ids of the next program by counting up, not by dividing.
+std::string Kernel::program_loop() {
+  std::string text = "program:\n";
+  text += "  %id = phi i64 [ %first, %entry ], [ %id.next, %next ]\n";
+  for (const char* axis : {"x", "y", "z"}) {
+    text += formatted("  %%pid.%s = phi i32 [ %%start.%s, %%entry ], [ %%pid.%s.next, %%next ]\n", axis, axis, axis);
+  }
+  return text;
+}
+
+LoweredKernel Kernel::run() {
+  prologue();
+  Stream body;
+  body.label = "program";
+  out_ = &body;
+  const auto& blocks = function_.body->blocks;
+  for (size_t i = 1; i < blocks.size(); ++i) labels_[blocks[i]] = module_.fresh_label();
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (i > 0) body.open(labels_[blocks[i]]);
+    block(*blocks[i]);
+  }
+  std::string name = function_.name;
+  std::string text = "define void @\"" + name + "\"(ptr %args, ptr %grid, i64 %first, i64 %last, ptr %scratch) nounwind {\n";
+  text += entry_.text + program_loop() + body.text;
+  text +=
+      "next:\n"
+      "  %x.up = add i32 %pid.x, 1\n"
+      "  %x.wraps = icmp eq i32 %x.up, %grid.0\n"
+      "  %pid.x.next = select i1 %x.wraps, i32 0, i32 %x.up\n"
+      "  %x.carry = zext i1 %x.wraps to i32\n"
+      "  %y.up = add i32 %pid.y, %x.carry\n"
+      "  %y.wraps = icmp eq i32 %y.up, %grid.1\n"
+      "  %pid.y.next = select i1 %y.wraps, i32 0, i32 %y.up\n"
+      "  %y.carry = zext i1 %y.wraps to i32\n"
+      "  %pid.z.next = add i32 %pid.z, %y.carry\n"
+      "  %id.next = add i64 %id, 1\n"
+      "  %more = icmp ult i64 %id.next, %last\n"
+      "  br i1 %more, label %program, label %exit\n"
+      "exit:\n"
+      "  ret void\n"
+      "}\n";
+  return {module_.text(text), (arena_ + 63) / 64 * 64, ordered_};
+}
+
+void Kernel::block(const ttir::Block& block) {
+  for (const Operation* op : block.operations) operation(*op);
+}
+
+// Failures of any depth get the place in the text.
+void Kernel::operation(const Operation& op) {
+  position_ = schedule_.position.at(&op);
+  expire(position_);
+  try {
+    dispatch(op);
+  } catch (const Error& error) {
+    if (std::string_view(error.what()).starts_with("line ")) throw;
+    fail(error.status(), "line %d, column %d: %s", op.where.line, op.where.column, error.what());
+  }
+}
+
+void Kernel::dispatch(const Operation& op) {
+  switch (op.op) {
+    case Op::kReturn: return out_->line("br label %next");
+    case Op::kBranch: return out_->line("br label %" + labels_.at(op.successors[0]));
+    case Op::kCondBranch:
+      return out_->line("br i1 " + text(op.operands[0]) + ", label %" + labels_.at(op.successors[0]) + ", label %" + labels_.at(op.successors[1]));
+    case Op::kYield: case Op::kCondition: case Op::kAssume: case Op::kBarrier: return;
+    case Op::kFor: return for_loop(op);
+    case Op::kIf: return conditional(op);
+    case Op::kWhile: return while_loop(op);
+    case Op::kReduce: return reduce(op);
+    case Op::kStore: {
+      if (!op.operands[0]->type.tensor) return scalar_store(op);
+      auto group = schedule_.store_groups.find(&op);
+      if (group == schedule_.store_groups.end()) return;
+      std::vector<Sink> sinks;
+      for (const Operation* store : group->second) sinks.push_back({store, nullptr, 0});
+      return emit(sinks);
+    }
+    case Op::kScan: case Op::kDot: case Op::kGather: case Op::kHistogram: case Op::kAtomicRmw: case Op::kAtomicCas:
+    case Op::kPrint: case Op::kAssert: fail(FL_UNSUPPORTED, "'%s' is not lowered", ttir::name_of(op.op));
+    default: break;
+  }
+  if (op.results.empty()) return;
+  if (!op.results[0]->type.tensor) return op.op == Op::kLoad ? scalar_load(op) : scalar(op);
+  for (const Value* result : op.results) if (schedule_.stored.contains(result)) store_block(result);
+}
+
+void Kernel::scalar(const Operation& op) {
+  const Value* result = op.result();
+  switch (op.op) {
+    case Op::kConstant: shared_.scalars[result] = llvm_constant(op.constant, result->type.scalar); return;
+    case Op::kProgramId: shared_.scalars[result] = "%pid." + op.word("axis"); return;
+    case Op::kNumPrograms: {
+      const std::string axis = op.word("axis");
+      shared_.scalars[result] = axis == "x" ? "%grid.0" : axis == "y" ? "%grid.1" : "%grid.2";
+      return;
+    }
+    case Op::kBitcast:
+      if (result->type.pointer) {
+        shared_.scalars[result] = text(op.operands[0]);
+        return;
+      }
+      break;
+    default: break;
+  }
+  std::vector<std::string> operands;
+  for (const Value* operand : op.operands) operands.push_back(text(operand));
+  shared_.scalars[result] = shared_.ops.emit(op, operands, 1, *out_);
+}
+
+std::string Kernel::scalar_pointer(const Value* value) {
+  const std::string pointer = module_.fresh();
+  out_->line(pointer + " = inttoptr i64 " + text(value) + " to ptr");
+  return pointer;
+}
+
+void Kernel::scalar_load(const Operation& op) {
+  const Type& type = op.result()->type;
+  const std::string pointer = scalar_pointer(op.operands[0]);
+  const std::string result = module_.fresh();
+  const bool is_volatile = op.integer("isVolatile") != 0;
+  if (is_volatile) ordered_ = true;
+  const std::string load = std::string("load ") + (is_volatile ? "volatile " : "") + llvm_type(type, 1) + ", ptr " + pointer + ", align " +
+                           std::to_string(ttir::bytes_of(type.scalar));
+  if (op.operands.size() < 2 || text(op.operands[1]) == "true") {
+    out_->line(result + " = " + load);
+    shared_.scalars[op.result()] = result;
+    return;
+  }
+  const std::string before = out_->label;
+  const std::string on = module_.fresh_label();
+  const std::string join = module_.fresh_label();
+  out_->line("br i1 " + text(op.operands[1]) + ", label %" + on + ", label %" + join);
+  out_->open(on);
+  const std::string loaded = module_.fresh();
+  out_->line(loaded + " = " + load);
+  out_->line("br label %" + join);
+  out_->open(join);
+  const std::string other = op.operands.size() > 2 ? text(op.operands[2]) : llvm_constant(0, type.scalar);
+  out_->line(result + " = phi " + llvm_type(type, 1) + " [ " + loaded + ", %" + on + " ], [ " + other + ", %" + before + " ]");
+  shared_.scalars[op.result()] = result;
+}
+
+void Kernel::scalar_store(const Operation& op) {
+  const Type& type = op.operands[1]->type;
+  const std::string pointer = scalar_pointer(op.operands[0]);
+  const std::string store = "store " + llvm_type(type, 1) + " " + text(op.operands[1]) + ", ptr " + pointer + ", align " +
+                            std::to_string(ttir::bytes_of(type.scalar));
+  if (op.operands.size() < 3) return out_->line(store);
+  const std::string on = module_.fresh_label();
+  const std::string join = module_.fresh_label();
+  out_->line("br i1 " + text(op.operands[2]) + ", label %" + on + ", label %" + join);
+  out_->open(on);
+  out_->line(store);
+  out_->line("br label %" + join);
+  out_->open(join);
+}
+
+LoweredKernel lower(const ttir::Module& module, const Target& target, const std::map<size_t, int64_t>& constants) {
+  return Kernel(module.function, target, constants).run();
+}
+
+}  // namespace fl::compiler

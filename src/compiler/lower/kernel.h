@@ -1,0 +1,89 @@
+// A kernel: tile IR to one LLVM function of the type fl_host_kernel (hal.h). It walks the operations in their order,
+// writes scalars as they come, asks for a loop nest where the schedule has a site, and lets blocks of control flow carry
+// stored blocks in the arena. The loop over program ids is in the same function.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compiler/lower/nest.h"
+
+namespace fl::compiler {
+
+struct LoweredKernel {
+  std::string text;        // a whole LLVM module
+  int64_t scratch = 0;     // bytes of arena that each thread needs
+  bool ordered = false;    // programs may wait for lower ones
+};
+
+// `constants`: arguments, by number, whose value is fixed to an integer. Throws an Error of FL_UNSUPPORTED,
+// "line L, column C: ...", for what cannot be lowered. The module has been verified.
+LoweredKernel lower(const ttir::Module& module, const Target& target, const std::map<size_t, int64_t>& constants);
+
+class Kernel {
+ public:
+  Kernel(const ttir::Function& function, const Target& target, const std::map<size_t, int64_t>& constants);
+  LoweredKernel run();
+
+ private:
+  using Op = ttir::Op;
+  using Operation = ttir::Operation;
+  using Value = ttir::Value;
+
+  // kernel.cc
+  void prologue();
+  std::string program_loop();
+  void block(const ttir::Block& block);
+  void operation(const Operation& op);
+  void dispatch(const Operation& op);
+  void scalar(const Operation& op);
+  void scalar_load(const Operation& op);
+  void scalar_store(const Operation& op);
+  std::string scalar_pointer(const Value* value);
+  const std::string& text(const Value* value) const { return shared_.scalars.at(value); }
+
+  // kernel_nests.cc: nests and the arena
+  int64_t allocate(const Type& type, int until);
+  void expire(int position);
+  int64_t slot_of_result(const Value* value);
+  void emit(std::vector<Sink> sinks);
+  void emit_exact(const std::vector<Sink>& sinks);
+  void write_nest(Nest& nest, const std::function<void()>& otherwise);
+  void store_first(const std::vector<const Value*>& loads, std::vector<const Value*>* stored, bool exact);
+  std::vector<const Value*> loads_of(const std::vector<Sink>& sinks) const;
+  void store_block(const Value* value);
+  void reduce(const Operation& op);
+  static std::vector<size_t> natural_order(const std::vector<int64_t>& shape);
+  static size_t last_dimension(const std::vector<int64_t>& shape);
+
+  // kernel_control.cc
+  void for_loop(const Operation& op);
+  void conditional(const Operation& op);
+  void while_loop(const Operation& op);
+  void write_carried(const Operation& yield, const std::vector<const Value*>& values, const std::vector<int64_t>& slots);
+  void reads(const Value* value, bool in_place, std::map<int64_t, bool>* slots) const;
+  void into(Stream& stream, const std::function<void()>& write);
+
+  const ttir::Function& function_;
+  const Target& target_;
+  const std::map<size_t, int64_t>& constants_;
+  LlvmModule module_;
+  Schedule schedule_;
+  Surroundings shared_;
+  Stream entry_;
+  Stream* out_ = nullptr;
+  std::map<const ttir::Block*, std::string> labels_;
+  struct Allocation {
+    int64_t offset;
+    int64_t size;
+    int until;
+  };
+  std::vector<Allocation> live_slots_;
+  int64_t arena_ = 0;
+  int position_ = 0;
+  bool ordered_ = false;
+};
+
+}  // namespace fl::compiler

@@ -1,0 +1,200 @@
+// The sites of a kernel: which nests are written there, in which of their modes, and where blocks are stored.
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/error.h"
+#include "compiler/lower/kernel.h"
+
+namespace fl::compiler {
+namespace {
+
+constexpr int64_t kLargestArena = int64_t{64} << 20;  // a thread; real kernels stay below a megabyte
+
+}  // namespace
+
+// First fit; a stored block is dead after the last site that may read it.
+int64_t Kernel::allocate(const Type& type, int until) {
+  const int64_t element = type.pointer ? 8 : ttir::bytes_of(type.scalar);
+  const int64_t size = (type.elements() * element + 63) / 64 * 64;
+  std::sort(live_slots_.begin(), live_slots_.end(), [](const Allocation& a, const Allocation& b) { return a.offset < b.offset; });
+  int64_t offset = 0;
+  for (const Allocation& other : live_slots_) {
+    if (offset + size <= other.offset) break;
+    offset = std::max(offset, other.offset + other.size);
+  }
+  live_slots_.push_back({offset, size, until});
+  arena_ = std::max(arena_, offset + size);
+  if (arena_ > kLargestArena) fail(FL_UNSUPPORTED, "this kernel needs more than 64 MiB of scratch memory a thread; use smaller blocks");
+  return offset;
+}
+
+void Kernel::expire(int position) {
+  std::erase_if(live_slots_, [position](const Allocation& slot) { return slot.until < position; });
+}
+
+int64_t Kernel::slot_of_result(const Value* value) {
+  auto last = schedule_.last_use.find(value);
+  const int64_t slot = allocate(value->type, last == schedule_.last_use.end() ? position_ : std::max(position_, last->second));
+  return slot;
+}
+
+std::vector<size_t> Kernel::natural_order(const std::vector<int64_t>& shape) {
+  std::vector<size_t> order;
+  const size_t last = last_dimension(shape);
+  for (size_t d = 0; d < shape.size(); ++d) if (d != last) order.push_back(d);
+  order.push_back(last);
+  return order;
+}
+
+size_t Kernel::last_dimension(const std::vector<int64_t>& shape) {
+  size_t last = shape.size() - 1;
+  while (last > 0 && shape[last] == 1) --last;
+  return last;
+}
+
+void Kernel::store_block(const Value* value) {
+  const int64_t slot = slot_of_result(value);
+  emit({{nullptr, value, slot}});
+  shared_.slots[value] = slot;
+}
+
+// The loads that the sinks' blocks are computed from, up to what is stored already.
+std::vector<const ttir::Value*> Kernel::loads_of(const std::vector<Sink>& sinks) const {
+  std::vector<const Value*> open;
+  for (const Sink& sink : sinks) {
+    if (sink.store != nullptr) open.insert(open.end(), sink.store->operands.begin(), sink.store->operands.end());
+  }
+  std::unordered_set<const Value*> seen;
+  std::vector<const Value*> loads;
+  while (!open.empty()) {
+    const Value* value = open.back();
+    open.pop_back();
+    if (!value->type.tensor || shared_.slots.contains(value) || !seen.insert(value).second) continue;
+    if (auto induction = schedule_.inductions.find(value); induction != schedule_.inductions.end()) {
+      open.push_back(induction->second.start);
+      continue;
+    }
+    if (value->producer == nullptr) continue;
+    if (value->producer->op == Op::kLoad) {
+      loads.push_back(value);
+      continue;  // loads that its address needs are done inside its own nest, which writes nothing but the arena
+    }
+    open.insert(open.end(), value->producer->operands.begin(), value->producer->operands.end());
+  }
+  return loads;
+}
+
+void Kernel::store_first(const std::vector<const Value*>& loads, std::vector<const Value*>* stored, bool exact) {
+  for (const Value* load : loads) {
+    if (shared_.slots.contains(load)) continue;
+    const int64_t slot = allocate(load->type, position_);
+    const Sink sink{nullptr, load, slot};
+    if (exact) {
+      emit_exact({sink});
+    } else {
+      emit({sink});
+    }
+    shared_.slots[load] = slot;
+    stored->push_back(load);
+  }
+}
+
+// The nest behind its guards, or as it is where there are none.
+void Kernel::write_nest(Nest& nest, const std::function<void()>& otherwise) {
+  out_->text += nest.before().text;
+  out_->label = nest.before().label;
+  if (nest.guards().empty()) {
+    out_->line("br label %" + nest.entry());
+    out_->text += nest.body().text;
+    out_->label = nest.body().label;
+    return;
+  }
+  std::string all = nest.guards()[0];
+  for (size_t i = 1; i < nest.guards().size(); ++i) all = shared_.ops.binary("and", Type::of(Scalar::kI1), all, nest.guards()[i], 1, *out_);
+  const std::string exact = module_.fresh_label();
+  const std::string join = module_.fresh_label();
+  out_->line("br i1 " + all + ", label %" + nest.entry() + ", label %" + exact);
+  out_->text += nest.body().text;
+  out_->line("br label %" + join);
+  out_->open(exact);
+  otherwise();
+  out_->line("br label %" + join);
+  out_->open(join);
+}
+
+void Kernel::emit(std::vector<Sink> sinks) {
+  const Value* first = sinks[0].store != nullptr ? sinks[0].store->operands[0] : sinks[0].value;
+  const std::vector<int64_t>& shape = first->type.shape;
+  auto nest_for = [&](Nest::Mode mode) {
+    auto nest = std::make_unique<Nest>(shared_, mode);
+    nest->make_loops(shape, natural_order(shape), last_dimension(shape));
+    nest->before().label = out_->label;
+    return nest;
+  };
+  std::vector<const Value*> stored;
+  std::unique_ptr<Nest> nest = nest_for(Nest::Mode::kFast);
+  const std::vector<const Value*> blocked = nest->check_overlap(sinks);
+  if (nest->unknown_store() && sinks.size() > 1) {  // each in its own nest, so that their order stays
+    store_first(loads_of(sinks), &stored, false);
+    for (const Sink& sink : sinks) emit({sink});
+    for (const Value* value : stored) shared_.slots.erase(value);
+    return;
+  }
+  if (!blocked.empty()) {
+    store_first(blocked, &stored, false);
+    nest = nest_for(Nest::Mode::kFast);
+    nest->check_overlap(sinks);
+  }
+  nest->map(sinks);
+  write_nest(*nest, [&] { emit_exact(sinks); });
+  for (const Value* value : stored) shared_.slots.erase(value);
+}
+
+// Behind a failed guard: all loads first, then one store after the other.
+void Kernel::emit_exact(const std::vector<Sink>& sinks) {
+  std::vector<const Value*> stored;
+  store_first(loads_of(sinks), &stored, true);
+  for (const Sink& sink : sinks) {
+    const Value* value = sink.store != nullptr ? sink.store->operands[0] : sink.value;
+    Nest nest(shared_, Nest::Mode::kExact);
+    nest.make_loops(value->type.shape, natural_order(value->type.shape), last_dimension(value->type.shape));
+    nest.before().label = out_->label;
+    nest.map({sink});
+    write_nest(nest, [] {});
+  }
+  for (const Value* value : stored) shared_.slots.erase(value);
+}
+
+void Kernel::reduce(const Operation& op) {
+  std::vector<int64_t> slots;
+  const bool blocks = op.results[0]->type.tensor;
+  if (blocks) for (const Value* result : op.results) slots.push_back(slot_of_result(result));
+  Nest fast(shared_, Nest::Mode::kFast);
+  fast.before().label = out_->label;
+  const std::vector<std::string> values = fast.reduce(op, slots);
+  std::vector<std::string> exact_values;
+  const bool guarded = !fast.guards().empty();
+  std::string exact_label;
+  write_nest(fast, [&] {
+    Nest exact(shared_, Nest::Mode::kExact);
+    exact.before().label = out_->label;
+    exact_values = exact.reduce(op, slots);
+    write_nest(exact, [] {});
+    exact_label = out_->label;
+  });
+  for (size_t i = 0; i < op.results.size(); ++i) {
+    if (blocks) {
+      shared_.slots[op.results[i]] = slots[i];
+    } else if (!guarded) {
+      shared_.scalars[op.results[i]] = values[i];
+    } else {
+      const std::string joined = module_.fresh();
+      out_->line(joined + " = phi " + llvm_type(op.results[i]->type, 1) + " [ " + values[i] + ", %" + fast.body().label + " ], [ " +
+                 exact_values[i] + ", %" + exact_label + " ]");
+      shared_.scalars[op.results[i]] = joined;
+    }
+  }
+}
+
+}  // namespace fl::compiler

@@ -1,0 +1,239 @@
+// One loop nest over the index space of a block: its loops, the strip that the innermost work is done in, and the value
+// of any block at the strip's position.
+//
+// A nest is written in one of two modes. kFast assumes what can be checked once before the nest: that index arithmetic
+// does not wrap, that loads and stores do not overlap except element on element. The assumptions are collected in
+// `guards()`; whoever uses the nest writes the kExact version behind them, in which only what needs no assumption is
+// treated as affine and all loads have been done before the nest.
+//
+// Code is placed in the outermost loop in which all that it depends on is known: `streams` has one stream a level, 0
+// before the nest, l+1 inside loop l. A strip is `lanes` consecutive positions along the dimension of the vector loop;
+// `copy` counts the strips of one iteration.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "compiler/analysis/schedule.h"
+#include "compiler/lower/elementwise.h"
+#include "compiler/lower/llvm_text.h"
+
+namespace fl::compiler {
+
+// What is known outside of nests, shared by all of a kernel.
+struct Surroundings {
+  LlvmModule& module;
+  const Target& target;
+  const Schedule& schedule;
+  Elementwise ops;
+  std::unordered_map<const ttir::Value*, std::string> scalars;         // a scalar's LLVM operand
+  std::unordered_map<const ttir::Value*, int64_t> slots;               // a stored block's offset in the arena, in bytes
+  std::unordered_map<const ttir::Value*, std::string> induction_total;  // of Schedule::inductions; i64, in bytes or elements
+};
+
+// An i64 that is the same during the whole nest.
+struct Term {
+  bool known = true;
+  int64_t value = 0;
+  std::string name;
+  bool is(int64_t number) const { return known && value == number; }
+  std::string text() const { return known ? std::to_string(value) : name; }
+};
+
+// base + sum of coefficient[l] * (position in loop l), modulo 2^bits of the value's type.
+struct Form {
+  Term base;
+  std::vector<Term> coefficients;
+};
+
+// A position along one dimension of a block: constant + sum of coefficients * loop positions; or a computed i32.
+struct Index {
+  int64_t constant = 0;
+  std::vector<int64_t> coefficients;
+  std::string opaque;  // then the others do not count
+  int width = 1;
+  int level = 0;
+  bool operator==(const Index&) const = default;
+};
+using Coordinates = std::vector<Index>;
+
+struct Piece {
+  std::string text;
+  int width = 1;  // 1: the same in each lane
+  int level = 0;
+};
+
+struct Loop {
+  int64_t extent;
+  bool vector = false;
+  std::string position;  // i64: of the first lane, where vector
+};
+
+// What a nest does with a block at each position.
+struct Sink {
+  const ttir::Operation* store = nullptr;  // tt.store, or
+  const ttir::Value* value = nullptr;      // a block and the offset of the arena it goes to
+  int64_t slot = 0;
+};
+
+class Nest {
+ public:
+  enum class Mode { kFast, kExact };
+  Nest(Surroundings& shared, Mode mode) : shared_(shared), ops_(shared.ops), module_(shared.module), mode_(mode) {}
+
+  // ---- Shape of the nest, fixed first. One loop a dimension of `shape` longer than one, in the order of `order`.
+  void make_loops(const std::vector<int64_t>& shape, const std::vector<size_t>& order, size_t vector_dimension);
+  Coordinates coordinates() const { return coordinates_; }  // of a block of that shape
+  int lanes() const { return lanes_; }
+  const std::vector<Loop>& loops() const { return loops_; }
+
+  // ---- Assumptions. `check_overlap` returns the loads that must be done before the nest even in fast mode.
+  std::vector<const ttir::Value*> check_overlap(const std::vector<Sink>& sinks);
+  const std::vector<std::string>& guards() const { return guards_; }
+  Stream& before() { return before_; }  // level 0; may be written to until the nest is closed
+
+  // ---- Complete nests. What they need comes into before(), the loops into body(), whose first block is entry().
+  void map(const std::vector<Sink>& sinks);
+  // Results are scalars, or go to `slots` as blocks without the axis.
+  std::vector<std::string> reduce(const ttir::Operation& op, const std::vector<int64_t>& slots);
+  const std::string& entry() const { return entry_; }
+  const Stream& body() const { return body_; }
+  bool unknown_store() const { return unknown_store_; }  // after check_overlap: a store's addresses are not affine
+
+ private:
+  // nest_affine.cc
+  std::optional<Form> affine(const ttir::Value* value, const Coordinates& at);
+  std::optional<Form> affine_uncached(const ttir::Value* value, const Coordinates& at);
+  std::optional<Form> without_wrap(std::optional<Form> form, int bits, bool is_signed);
+  Form constant_form(int64_t value) const;
+  Term add(const Term& a, const Term& b);
+  Term subtract(const Term& a, const Term& b);
+  Term multiply(const Term& a, const Term& b);
+  Term term_operation(const char* instruction, const Term& a, const Term& b);
+  void guard(const std::string& predicate, const Term& a, const Term& b);
+  std::pair<Term, Term> range(const Form& form, const Term* inner_extent = nullptr);
+  struct Access {
+    const ttir::Value* value;
+    Form address;
+    int64_t size;
+  };
+  void find_loads(const ttir::Value* value, const Coordinates& at, std::vector<const ttir::Value*>* affine_less, std::vector<Access>* loads);
+  void guard_apart(const Access& a, const Access& b);
+
+  // nest_index.cc
+  Coordinates operand_coordinates(const ttir::Operation& op, size_t operand, const Coordinates& at);
+  Index flatten(const std::vector<int64_t>& shape, const Coordinates& at);
+  Coordinates unflatten(const std::vector<int64_t>& shape, const Index& index);
+  Piece index_piece(const Index& index, int copy);  // an i32
+  Index linear_or_opaque(const Index& index, int64_t stride, int64_t extent);
+  static Index unknown_index();
+  static bool is_linear(const Index& index) { return index.opaque.empty(); }
+
+  // nest_value.cc
+  Piece value(const ttir::Value* value, const Coordinates& at, int copy);
+  Piece compute(const ttir::Value* value, const Coordinates& at, int copy);
+  Piece stored(const ttir::Value* value, int64_t slot, const Coordinates& at, int copy);
+  Piece load(const ttir::Operation& op, const Coordinates& at, int copy);
+  Piece element(const ttir::Operation& op, const Coordinates& at, int copy);
+  Piece widen(const Piece& piece, const Type& element);
+  Stream& stream(int level) { return *streams_[static_cast<size_t>(level)]; }
+  int level_of(const Form& form) const;
+  bool holds_vector(const Form& form) const;
+  Piece row_address(const Form& form, int64_t size, int copy);  // a ptr to lane 0, vector term left out unless level says so
+  Piece address(const Form& form, int copy);                     // a ptr to lane 0
+  Piece addresses(const ttir::Value* pointer, const Coordinates& at, int copy);  // <n x ptr>
+  struct Mask {
+    bool all = true;  // no lane is off
+    Piece piece;
+  };
+  Mask mask(const ttir::Value* value, const Coordinates& at, int copy);
+  std::string masked_memory(const char* kind, const Type& element, int width, const std::string& pointers, const std::string& mask,
+                            const std::string& value, Stream& out);
+  std::string as_memory(const Type& element, const std::string& value, int width, Stream& out);
+  std::string from_memory(const Type& element, const std::string& value, int width, Stream& out);
+  void store(const Sink& sink, const Coordinates& at, int copy);
+  static Type memory_type(const Type& element);
+
+  // nest_mask.cc
+  struct Atom {
+    const ttir::Value* value;
+    Coordinates at;
+  };
+  using MaskAt = std::pair<const ttir::Value*, Coordinates>;
+  // The number of leading positions of the vector loop at which an atom holds. `upper`: beyond them it never does.
+  struct Limit {
+    std::string count;  // i64, any value
+    bool upper;
+    bool varies;  // along the vector loop
+  };
+  // Which part of the vector loop is live: computed in the loop around it.
+  struct Live {
+    std::map<std::string, bool> assumed;  // atoms that hold in the main loop; whether they vary along the vector loop
+    std::vector<std::string> full;        // all positions below each of these are live
+    std::vector<std::string> stop;        // from each of these on nothing is to be done
+  };
+  void atoms(const ttir::Value* mask, const Coordinates& at, std::vector<Atom>* out);
+  std::optional<Limit> limit(const Atom& atom);
+  std::optional<Form> below_zero(const Atom& atom);
+  Piece row_value(const Form& form);
+  void collect_masks(const ttir::Value* value, const Coordinates& at, std::vector<MaskAt>* out, std::set<std::string>* seen);
+  Live live_part(const std::vector<MaskAt>& masks, const std::vector<MaskAt>& sink_masks);
+  bool is_assumed(const ttir::Value* mask, const Coordinates& at);
+
+  // nest_loops.cc
+  struct Carried {
+    std::string type;
+    std::string current;  // before the loop its start, in the body what comes in, then what goes on; at last the result
+  };
+  using Step = std::function<void(Stream& head, const std::string& position)>;
+  void counted(Stream& out, const std::string& from, const std::string& to, int64_t step, bool may_be_empty, std::vector<Carried>* carried,
+               const Step& body);
+  void scalar_loop(size_t level, Stream& out, std::vector<Carried>* carried, int64_t from, const std::function<void(Stream&)>& inside);
+  // Calls body(copies) for the strips from `from` on: a main loop in which `live` holds and the rest.
+  void vector_loop(Stream& out, const Live& live, int64_t from, int copies, std::vector<Carried>* carried, const std::function<void(int)>& body);
+  std::string clamped(const std::vector<std::string>& counts, int64_t extent, Stream& out);
+  void nested(Stream& head, const std::function<void(Stream&)>& inside);
+  int choose_copies(const std::vector<const ttir::Value*>& roots);
+  void forget_lanes();
+  static std::string key(const ttir::Value* value, const Coordinates& at, int copy);
+
+  // nest_reduce.cc
+  std::vector<std::string> combine(const ttir::Operation& op, const std::vector<std::string>& a, const std::vector<std::string>& b,
+                                   int width, Stream& out);
+  std::vector<std::string> fold_lanes(const ttir::Operation& op, std::vector<std::string> values, int width, Stream& out);
+  static std::optional<std::string> neutral(const ttir::Operation& op);
+  std::vector<std::string> reduce_row(const ttir::Operation& op, Stream& out);
+  void put(const ttir::Value* block, int64_t slot, const Coordinates& at, int copy, const std::string& text, int width, Stream& out);
+  void reduce_columns(const ttir::Operation& op, const std::vector<int64_t>& slots, const Coordinates& result_at, Stream& out);
+
+  Surroundings& shared_;
+  Elementwise& ops_;
+  LlvmModule& module_;
+  Mode mode_;
+  std::vector<Loop> loops_;
+  size_t vector_loop_ = 0;
+  int lanes_ = 1;
+  Coordinates coordinates_;
+  Stream before_;
+  Stream body_;
+  std::string entry_;
+  bool unknown_store_ = false;
+  std::vector<Stream*> streams_;
+  std::vector<std::string> guards_;
+  std::map<std::string, bool> guard_texts_;
+  std::map<std::string, std::optional<Form>> forms_;
+  std::map<std::string, Piece> pieces_;       // values and helpers by key; those with lanes are forgotten between bodies
+  std::map<std::string, std::string> terms_;  // level-0 arithmetic, so that equal terms have one name
+  std::map<std::string, Coordinates> mapped_;  // through reshapes whose positions are computed
+  std::set<std::string> seen_;                 // by find_loads
+  bool analysing_ = true;                      // until loops are being written
+  int copy_ = 0;                               // whose strip is being written
+  const Live* live_ = nullptr;                // what holds in the body being written
+};
+
+}  // namespace fl::compiler

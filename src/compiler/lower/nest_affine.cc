@@ -1,0 +1,345 @@
+// Which blocks of integers and addresses are affine in the nest's positions, under which assumptions, and whether two
+// accesses may touch each other. See Note [Forms are modular].
+//
+// Note [Forms are modular]: a form of an N-bit value is congruent to it modulo 2^N. Sums, differences, products by a
+// uniform and truncations keep that. Only where the value itself counts - widening, comparing, an offset that addptr
+// widens - must it not have wrapped: without_wrap() checks the form's range against the type's, once, before the nest.
+
+#include <algorithm>
+#include <limits>
+#include <set>
+
+#include "base/text.h"
+#include "compiler/lower/nest.h"
+
+namespace fl::compiler {
+namespace {
+
+using ttir::Op;
+using ttir::Value;
+
+const Type kI64 = Type::of(Scalar::kI64);
+constexpr int64_t kLargestCoefficient = int64_t{1} << 31;
+constexpr int64_t kLargestBase = int64_t{1} << 62;
+
+bool fits(int64_t value, int64_t low, int64_t high) { return low <= value && value <= high; }
+
+}  // namespace
+
+Term Nest::term_operation(const char* instruction, const Term& a, const Term& b) {
+  const std::string text = std::string(instruction) + " i64 " + a.text() + ", " + b.text();
+  auto [known, added] = terms_.try_emplace(text);
+  if (added) {
+    known->second = module_.fresh();
+    before_.line(known->second + " = " + text);
+  }
+  return {false, 0, known->second};
+}
+
+Term Nest::add(const Term& a, const Term& b) {
+  int64_t sum = 0;
+  if (a.known && b.known && !__builtin_add_overflow(a.value, b.value, &sum)) return {true, sum, ""};
+  if (a.is(0)) return b;
+  if (b.is(0)) return a;
+  return term_operation("add", a, b);
+}
+
+Term Nest::subtract(const Term& a, const Term& b) {
+  int64_t difference = 0;
+  if (a.known && b.known && !__builtin_sub_overflow(a.value, b.value, &difference)) return {true, difference, ""};
+  if (b.is(0)) return a;
+  return term_operation("sub", a, b);
+}
+
+Term Nest::multiply(const Term& a, const Term& b) {
+  int64_t product = 0;
+  if (a.known && b.known && !__builtin_mul_overflow(a.value, b.value, &product)) return {true, product, ""};
+  if (a.is(0) || b.is(0)) return {true, 0, ""};
+  if (a.is(1)) return b;
+  if (b.is(1)) return a;
+  return term_operation("mul", a, b);
+}
+
+void Nest::guard(const std::string& predicate, const Term& a, const Term& b) {
+  const std::string text = "icmp " + predicate + " i64 " + a.text() + ", " + b.text();
+  if (!guard_texts_.try_emplace(text, true).second) return;
+  const std::string name = module_.fresh();
+  before_.line(name + " = " + text);
+  guards_.push_back(name);
+}
+
+Form Nest::constant_form(int64_t value) const { return {Term{true, value, ""}, std::vector<Term>(loops_.size())}; }
+
+std::pair<Term, Term> Nest::range(const Form& form, const Term* inner_extent) {
+  Term low = form.base;
+  Term high = form.base;
+  for (size_t l = 0; l < loops_.size(); ++l) {
+    const Term& c = form.coefficients[l];
+    if (c.is(0)) continue;
+    Term last{true, loops_[l].extent - 1, ""};
+    if (inner_extent != nullptr && l == vector_loop_) last = *inner_extent;
+    const Term span = multiply(c, last);
+    if (span.known) {
+      (span.value < 0 ? low : high) = add(span.value < 0 ? low : high, span);
+      continue;
+    }
+    for (bool lowest : {true, false}) {
+      const std::string function = lowest ? "@llvm.smin.i64" : "@llvm.smax.i64";
+      module_.declare("i64 " + function + "(i64, i64)");
+      const std::string text = "call i64 " + function + "(i64 " + span.text() + ", i64 0)";
+      auto [known, added] = terms_.try_emplace(text);
+      if (added) {
+        known->second = module_.fresh();
+        before_.line(known->second + " = " + text);
+      }
+      Term& bound = lowest ? low : high;
+      bound = add(bound, Term{false, 0, known->second});
+    }
+  }
+  return {low, high};
+}
+
+std::optional<Form> Nest::without_wrap(std::optional<Form> form, int bits, bool is_signed) {
+  if (!form) return form;
+  const bool uniform = std::all_of(form->coefficients.begin(), form->coefficients.end(), [](const Term& c) { return c.is(0); });
+  const int64_t lowest = !is_signed ? 0 : bits == 64 ? -kLargestBase : -(int64_t{1} << (bits - 1));
+  const int64_t highest = bits == 64 ? kLargestBase : is_signed ? (int64_t{1} << (bits - 1)) - 1 : (int64_t{1} << bits) - 1;
+  if (uniform && bits < 64) {  // one value: reduce it to its bits, whatever they were
+    if (form->base.known && fits(form->base.value, lowest, highest)) return form;
+    const Term shift{true, 64 - bits, ""};
+    form->base = term_operation(is_signed ? "ashr" : "lshr", term_operation("shl", form->base, shift), shift);
+    return form;
+  }
+  for (const Term& c : form->coefficients) {
+    if (c.known && fits(c.value, -kLargestCoefficient, kLargestCoefficient)) continue;
+    if (c.known || mode_ == Mode::kExact) return std::nullopt;
+    guard("sle", c, {true, kLargestCoefficient, ""});
+    guard("sge", c, {true, -kLargestCoefficient, ""});
+  }
+  if (!form->base.known && mode_ == Mode::kExact) return std::nullopt;
+  if (bits == 64) {
+    if (form->base.known) {
+      if (!fits(form->base.value, lowest, highest)) return std::nullopt;
+      return form;
+    }
+    guard("sge", form->base, {true, lowest, ""});
+    guard("sle", form->base, {true, highest, ""});
+    return form;
+  }
+  const auto [low, high] = range(*form);
+  if ((low.known && low.value < lowest) || (high.known && high.value > highest)) return std::nullopt;
+  if (mode_ == Mode::kExact && !(low.known && high.known)) return std::nullopt;
+  if (!low.known) guard("sge", low, {true, lowest, ""});
+  if (!high.known) guard("sle", high, {true, highest, ""});
+  return form;
+}
+
+std::optional<Form> Nest::affine(const Value* value, const Coordinates& at) {
+  const std::string name = key(value, at, -1);
+  if (auto known = forms_.find(name); known != forms_.end()) return known->second;
+  std::optional<Form> form = affine_uncached(value, at);
+  return forms_[name] = std::move(form);
+}
+
+std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates& at) {
+  const Type& type = value->type;
+  if (!type.pointer && (type.holds_float() || type.scalar == Scalar::kI1)) return std::nullopt;
+  if (!type.tensor) {
+    const std::string& scalar = shared_.scalars.at(value);
+    Form form = constant_form(0);
+    if (is_constant(scalar)) {
+      form.base.value = std::stoll(scalar);
+    } else if (type.pointer || type.scalar == Scalar::kI64) {
+      form.base = {false, 0, scalar};
+    } else {
+      const std::string text = "sext " + llvm_type(type, 1) + " " + scalar + " to i64";
+      auto [known, added] = terms_.try_emplace(text);
+      if (added) {
+        known->second = module_.fresh();
+        before_.line(known->second + " = " + text);
+      }
+      form.base = {false, 0, known->second};
+    }
+    return form;
+  }
+  if (auto induction = shared_.schedule.inductions.find(value); induction != shared_.schedule.inductions.end()) {
+    std::optional<Form> form = affine(induction->second.start, at);
+    if (form) form->base = add(form->base, {false, 0, shared_.induction_total.at(value)});
+    return form;
+  }
+  const bool uniform = std::all_of(at.begin(), at.end(), [](const Index& i) {
+    return is_linear(i) && std::all_of(i.coefficients.begin(), i.coefficients.end(), [](int64_t c) { return c == 0; });
+  });
+  const bool readable = !shared_.slots.contains(value) && value->producer != nullptr;
+  if (readable) {
+    const ttir::Operation& op = *value->producer;
+    auto inner = [&](size_t operand) { return affine(op.operands[operand], operand_coordinates(op, operand, at)); };
+    auto combined = [&](const std::optional<Form>& a, const std::optional<Form>& b, bool plus) -> std::optional<Form> {
+      if (!a || !b) return std::nullopt;
+      Form form{plus ? add(a->base, b->base) : subtract(a->base, b->base), {}};
+      for (size_t l = 0; l < loops_.size(); ++l) {
+        form.coefficients.push_back(plus ? add(a->coefficients[l], b->coefficients[l]) : subtract(a->coefficients[l], b->coefficients[l]));
+      }
+      return form;
+    };
+    auto scaled = [&](std::optional<Form> form, const Term& by) {
+      if (!form) return form;
+      form->base = multiply(form->base, by);
+      for (Term& c : form->coefficients) c = multiply(c, by);
+      return form;
+    };
+    auto is_uniform = [](const std::optional<Form>& form) {
+      return form && std::all_of(form->coefficients.begin(), form->coefficients.end(), [](const Term& c) { return c.is(0); });
+    };
+    switch (op.op) {
+      case Op::kConstant: {
+        const int shift = 64 - ttir::bits_of(type.scalar);
+        return constant_form(static_cast<int64_t>(op.constant << shift) >> shift);
+      }
+      case Op::kMakeRange: {
+        if (!is_linear(at[0])) return std::nullopt;
+        Form form = constant_form(op.integer("start") + at[0].constant);
+        for (size_t l = 0; l < loops_.size(); ++l) form.coefficients[l].value = at[0].coefficients[l];
+        return form;
+      }
+      case Op::kSplat: case Op::kExpandDims: case Op::kBroadcast: case Op::kReshape: case Op::kTrans: case Op::kTruncI:
+      case Op::kPtrToInt: case Op::kIntToPtr: return inner(0);
+      case Op::kBitcast:
+      case Op::kArithBitcast:
+        if (op.operands[0]->type.pointer || op.operands[0]->type.scalar == type.scalar) return inner(0);
+        break;
+      case Op::kAddI: return combined(inner(0), inner(1), true);
+      case Op::kSubI: return combined(inner(0), inner(1), false);
+      case Op::kMulI: {
+        const std::optional<Form> a = inner(0);
+        if (!a) break;
+        const std::optional<Form> b = inner(1);
+        if (is_uniform(b)) return scaled(a, b->base);
+        if (is_uniform(a) && b) return scaled(b, a->base);
+        break;
+      }
+      case Op::kShlI: {
+        const std::optional<Form> count = inner(1);
+        if (is_uniform(count) && count->base.known && fits(count->base.value, 0, 31)) return scaled(inner(0), {true, int64_t{1} << count->base.value, ""});
+        break;
+      }
+      case Op::kExtSI:
+        if (auto form = without_wrap(inner(0), ttir::bits_of(op.operands[0]->type.scalar), true)) return form;
+        break;
+      case Op::kExtUI:
+        if (auto form = without_wrap(inner(0), ttir::bits_of(op.operands[0]->type.scalar), false)) return form;
+        break;
+      case Op::kAddPtr: {
+        const std::optional<Form> pointer = inner(0);
+        if (!pointer) return std::nullopt;
+        std::optional<Form> offset = inner(1);
+        const int bits = ttir::bits_of(op.operands[1]->type.scalar);
+        if (bits < 64) offset = without_wrap(offset, bits, true);
+        return combined(pointer, scaled(offset, {true, ttir::bytes_of(type.scalar), ""}), true);
+      }
+      default: break;
+    }
+  }
+  if (!uniform) return std::nullopt;
+  // Anything else that is the same during the whole nest: its value is computed before it.
+  const Piece piece = this->value(value, at, 0);
+  Form form = constant_form(0);
+  if (is_constant(piece.text)) {
+    form.base.value = std::stoll(piece.text);
+  } else if (type.pointer || type.scalar == Scalar::kI64) {
+    form.base = {false, 0, piece.text};
+  } else {
+    form.base = {false, 0, ops_.convert("sext", type.element(), kI64, piece.text, 1, before_)};
+  }
+  return form;
+}
+
+void Nest::find_loads(const Value* value, const Coordinates& at, std::vector<const Value*>* affine_less, std::vector<Access>* loads) {
+  if (!value->type.tensor || shared_.slots.contains(value)) return;
+  if (auto induction = shared_.schedule.inductions.find(value); induction != shared_.schedule.inductions.end()) {
+    return find_loads(induction->second.start, at, affine_less, loads);
+  }
+  if (value->producer == nullptr || !seen_.insert(key(value, at, -1)).second) return;
+  const ttir::Operation& op = *value->producer;
+  if (op.op == Op::kLoad) {
+    if (const std::optional<Form> form = affine(op.operands[0], at)) {
+      loads->push_back({value, *form, ttir::bytes_of(value->type.scalar)});
+    } else if (std::find(affine_less->begin(), affine_less->end(), value) == affine_less->end()) {
+      affine_less->push_back(value);
+    }
+  }
+  for (size_t i = 0; i < op.operands.size(); ++i) find_loads(op.operands[i], operand_coordinates(op, i, at), affine_less, loads);
+}
+
+// Apart: no byte in common, or the same addresses at the same positions, each of its own.
+void Nest::guard_apart(const Access& a, const Access& b) {
+  auto instruction = [this](const std::string& text) {
+    auto [known, added] = terms_.try_emplace(text);
+    if (added) {
+      known->second = module_.fresh();
+      before_.line(known->second + " = " + text);
+    }
+    return known->second;
+  };
+  auto compare = [&](const char* predicate, const Term& x, const Term& y) {
+    return instruction(std::string("icmp ") + predicate + " i64 " + x.text() + ", " + y.text());
+  };
+  auto both = [&](const std::string& x, const std::string& y) { return x == "true" ? y : instruction("and i1 " + x + ", " + y); };
+
+  const auto [low_a, high_a] = range(a.address);
+  const auto [low_b, high_b] = range(b.address);
+  const std::string below = compare("sle", add(high_a, {true, a.size, ""}), low_b);
+  const std::string above = compare("sle", add(high_b, {true, b.size, ""}), low_a);
+  std::string apart = instruction("or i1 " + below + ", " + above);
+  std::string same = a.size == b.size ? "true" : "false";
+  if (same == "true") {
+    same = compare("eq", a.address.base, b.address.base);
+    // Each position has its own address when every loop steps over all that the loops inside it cover.
+    Term least{true, a.size, ""};
+    for (size_t l = loops_.size(); l-- > 0;) {
+      const Term& x = a.address.coefficients[l];
+      const Term& y = b.address.coefficients[l];
+      if (x.known && y.known && x.value != y.value) same = "false";
+      if (same == "false") break;
+      if (!(x.known && y.known)) same = both(same, compare("eq", x, y));
+      if (x.known && least.known) {
+        if (x.value < least.value) same = "false";
+      } else {
+        same = both(same, compare("sge", x, least));
+      }
+      if (same == "false") break;
+      least = multiply(x, {true, loops_[l].extent, ""});
+    }
+  }
+  if (same != "false") apart = instruction("or i1 " + apart + ", " + same);
+  if (guard_texts_.try_emplace(apart, true).second) guards_.push_back(apart);
+}
+
+std::vector<const Value*> Nest::check_overlap(const std::vector<Sink>& sinks) {
+  std::vector<const Value*> affine_less;
+  std::vector<Access> loads;
+  std::vector<Access> stores;
+  for (const Sink& sink : sinks) {
+    if (sink.store == nullptr) continue;
+    if (const std::optional<Form> form = affine(sink.store->operands[0], coordinates_)) {
+      stores.push_back({sink.store->operands[1], *form, ttir::bytes_of(sink.store->operands[1]->type.scalar)});
+    } else {
+      unknown_store_ = true;
+    }
+    for (const Value* operand : sink.store->operands) find_loads(operand, coordinates_, &affine_less, &loads);
+  }
+  if (unknown_store_) {
+    for (const Access& load : loads) {
+      if (std::find(affine_less.begin(), affine_less.end(), load.value) == affine_less.end()) affine_less.push_back(load.value);
+    }
+    return affine_less;
+  }
+  if (mode_ == Mode::kExact) return affine_less;
+  for (size_t s = 0; s < stores.size(); ++s) {
+    for (const Access& load : loads) guard_apart(stores[s], load);
+    for (size_t t = s + 1; t < stores.size(); ++t) guard_apart(stores[s], stores[t]);
+  }
+  return affine_less;
+}
+
+}  // namespace fl::compiler

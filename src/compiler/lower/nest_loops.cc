@@ -1,0 +1,198 @@
+// The loops themselves: counted loops with carried values, the vector loop in its two parts, and the nest that maps
+// blocks to stores.
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "compiler/lower/nest.h"
+
+namespace fl::compiler {
+namespace {
+
+using ttir::Value;
+
+const Type kI64 = Type::of(Scalar::kI64);
+
+}  // namespace
+
+void Nest::forget_lanes() {
+  const int outside = static_cast<int>(vector_loop_);
+  std::erase_if(pieces_, [outside](const auto& entry) { return entry.second.level > outside; });
+  mapped_.clear();
+}
+
+// Bottom-tested. `to` is beyond the last position; `may_be_empty` adds the test in front.
+void Nest::counted(Stream& out, const std::string& from, const std::string& to, int64_t step, bool may_be_empty,
+                   std::vector<Carried>* carried, const Step& body) {
+  const std::string before = out.label;
+  const std::string head_label = module_.fresh_label();
+  const std::string after = module_.fresh_label();
+  if (may_be_empty) {
+    const std::string any = ops_.compare("icmp", "slt", kI64, from, to, 1, out);
+    out.line("br i1 " + any + ", label %" + head_label + ", label %" + after);
+  } else {
+    out.line("br label %" + head_label);
+  }
+  std::vector<std::string> starts;
+  for (Carried& value : *carried) {
+    starts.push_back(value.current);
+    value.current = module_.fresh();
+  }
+  const std::vector<Carried> incoming = *carried;
+  const std::string position = module_.fresh();
+  Stream head;
+  head.label = head_label;
+  body(head, position);
+  const std::string next = ops_.binary("add", kI64, position, std::to_string(step), 1, head);
+  const std::string more = ops_.compare("icmp", "slt", kI64, next, to, 1, head);
+  head.line("br i1 " + more + ", label %" + head_label + ", label %" + after);
+
+  out.open(head_label);
+  out.line(position + " = phi i64 [ " + from + ", %" + before + " ], [ " + next + ", %" + head.label + " ]");
+  for (size_t i = 0; i < carried->size(); ++i) {
+    out.line(incoming[i].current + " = phi " + incoming[i].type + " [ " + starts[i] + ", %" + before + " ], [ " + (*carried)[i].current +
+             ", %" + head.label + " ]");
+  }
+  out.text += head.text;
+  out.open(after);
+  if (!may_be_empty) return;
+  for (size_t i = 0; i < carried->size(); ++i) {
+    const std::string result = module_.fresh();
+    out.line(result + " = phi " + incoming[i].type + " [ " + starts[i] + ", %" + before + " ], [ " + (*carried)[i].current + ", %" +
+             head.label + " ]");
+    (*carried)[i].current = result;
+  }
+}
+
+// Inner loops follow all code of this level, also what they move here while they are written.
+void Nest::nested(Stream& head, const std::function<void(Stream&)>& inside) {
+  const std::string entry = module_.fresh_label();
+  Stream inner;
+  inner.open(entry);
+  inside(inner);
+  head.line("br label %" + entry);
+  head.text += inner.text;
+  head.label = inner.label;
+}
+
+void Nest::scalar_loop(size_t level, Stream& out, std::vector<Carried>* carried, int64_t from, const std::function<void(Stream&)>& inside) {
+  counted(out, std::to_string(from), std::to_string(loops_[level].extent), 1, false, carried, [&](Stream& head, const std::string& position) {
+    loops_[level].position = position;
+    streams_[level + 1] = &head;
+    inside(head);
+  });
+}
+
+std::string Nest::clamped(const std::vector<std::string>& counts, int64_t extent, Stream& out) {
+  std::string least = std::to_string(extent);
+  for (const std::string& count : counts) least = ops_.intrinsic("smin", kI64, {least, count}, 1, out);
+  return ops_.intrinsic("smax", kI64, {least, "0"}, 1, out);
+}
+
+void Nest::vector_loop(Stream& out, const Live& live, int64_t from, int copies, std::vector<Carried>* carried, const std::function<void(int)>& body) {
+  const int64_t extent = loops_[vector_loop_].extent;
+  while (copies > 1 && (from + static_cast<int64_t>(copies) * lanes_ > extent || (extent - from) % (static_cast<int64_t>(copies) * lanes_) != 0)) copies /= 2;
+  const int64_t stride = static_cast<int64_t>(copies) * lanes_;
+  auto part = [&](const std::string& start, const std::string& end, int count, bool may_be_empty, const Live* holds) {
+    counted(out, start, end, static_cast<int64_t>(count) * lanes_, may_be_empty, carried, [&](Stream& head, const std::string& position) {
+      loops_[vector_loop_].position = position;
+      streams_[vector_loop_ + 1] = &head;
+      forget_lanes();
+      live_ = holds;
+      body(count);
+      live_ = nullptr;
+    });
+  };
+  if (from >= extent) return;
+  if (live.full.empty()) {
+    if (from + stride == extent) {  // one iteration: no loop
+      const std::string entry = module_.fresh_label();
+      out.line("br label %" + entry);
+      Stream head;
+      head.open(entry);
+      loops_[vector_loop_].position = std::to_string(from);
+      streams_[vector_loop_ + 1] = &head;
+      forget_lanes();
+      body(copies);
+      out.text += head.text;
+      out.label = head.label;
+      return;
+    }
+    return part(std::to_string(from), std::to_string(extent), copies, false, nullptr);
+  }
+  const std::string full = clamped(live.full, extent, out);
+  std::string main_end = full;
+  if (from > 0) {  // the strips before `from` are done
+    main_end = ops_.intrinsic("smax", kI64, {ops_.binary("sub", kI64, full, std::to_string(from), 1, out), "0"}, 1, out);
+  }
+  main_end = ops_.binary("and", kI64, main_end, std::to_string(-stride), 1, out);
+  if (from > 0) main_end = ops_.binary("add", kI64, main_end, std::to_string(from), 1, out);
+  const std::string end = live.stop.empty() ? std::to_string(extent) : clamped(live.stop, extent, out);
+  part(std::to_string(from), main_end, copies, true, &live);
+  part(main_end, end, 1, true, nullptr);
+}
+
+// Strips at a time: enough to hide latencies, few enough for the registers.
+int Nest::choose_copies(const std::vector<const Value*>& roots) {
+  std::set<const Value*> seen;
+  std::vector<const Value*> open = roots;
+  int work = 0;
+  while (!open.empty()) {
+    const Value* value = open.back();
+    open.pop_back();
+    if (!value->type.tensor || shared_.slots.contains(value) || value->producer == nullptr || !seen.insert(value).second) continue;
+    const ttir::Operation& op = *value->producer;
+    using ttir::Op;
+    const bool heavy = op.op == Op::kExp || op.op == Op::kExp2 || op.op == Op::kLog || op.op == Op::kLog2 || op.op == Op::kSin ||
+                       op.op == Op::kCos || op.op == Op::kErf || op.op == Op::kTanh || op.op == Op::kExtern;
+    work += heavy ? 12 : 1;
+    open.insert(open.end(), op.operands.begin(), op.operands.end());
+  }
+  if (mode_ == Mode::kExact || work > 60) return 1;
+  return work > 24 ? 2 : 4;
+}
+
+void Nest::map(const std::vector<Sink>& sinks) {
+  std::vector<MaskAt> masks;
+  std::vector<MaskAt> sink_masks;
+  std::vector<const Value*> roots;
+  std::set<std::string> seen;
+  analysing_ = true;
+  for (const Sink& sink : sinks) {
+    if (sink.store == nullptr) {
+      sink_masks.push_back({nullptr, {}});
+      roots.push_back(sink.value);
+      collect_masks(sink.value, coordinates_, &masks, &seen);
+      continue;
+    }
+    for (const Value* operand : sink.store->operands) {
+      roots.push_back(operand);
+      collect_masks(operand, coordinates_, &masks, &seen);
+    }
+    const bool masked = sink.store->operands.size() > 2;
+    sink_masks.push_back({masked ? sink.store->operands[2] : nullptr, coordinates_});
+  }
+  analysing_ = false;
+  const int copies = choose_copies(roots);
+  std::vector<Carried> none;
+  std::function<void(size_t, Stream&)> build = [&](size_t level, Stream& at) {
+    if (level < vector_loop_) {
+      return scalar_loop(level, at, &none, 0, [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
+    }
+    const Live live = live_part(masks, sink_masks);
+    vector_loop(at, live, 0, copies, &none, [&](int count) {
+      for (copy_ = 0; copy_ < count; ++copy_) {
+        for (const Sink& sink : sinks) value(sink.store != nullptr ? sink.store->operands[1] : sink.value, coordinates_, copy_);
+      }
+      for (copy_ = 0; copy_ < count; ++copy_) {
+        for (const Sink& sink : sinks) store(sink, coordinates_, copy_);
+      }
+      copy_ = 0;
+    });
+  };
+  entry_ = module_.fresh_label();
+  body_.open(entry_);
+  build(0, body_);
+}
+
+}  // namespace fl::compiler

@@ -1,0 +1,64 @@
+// Elementary functions of f32 as inline instructions: range reduction, a polynomial, reconstruction. At most 2 ulp from
+// the true value over the whole range, special values as in C. Works for any width; nothing is called but one cold
+// scalar loop for arguments of sin and cos beyond 48000.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "compiler/lower/elementwise.h"
+
+namespace fl::compiler {
+
+class VectorMath {
+ public:
+  VectorMath(Elementwise& ops, int width, Stream& out) : ops_(ops), width_(width), out_(out) {}
+
+  std::string exp(const std::string& x);
+  std::string exp2(const std::string& x);
+  std::string log(const std::string& x);
+  std::string log2(const std::string& x);
+  std::string tanh(const std::string& x);
+  std::string erf(const std::string& x);
+  std::string sin(const std::string& x) { return circular(x, true); }
+  std::string cos(const std::string& x) { return circular(x, false); }
+
+ private:
+  std::string c(double value) { return ops_.constant(value, Scalar::kF32, width_); }
+  std::string k(int64_t value) { return ops_.integer(value, Scalar::kI32, width_); }
+  std::string add(const std::string& a, const std::string& b);
+  std::string sub(const std::string& a, const std::string& b);
+  std::string mul(const std::string& a, const std::string& b);
+  std::string div(const std::string& a, const std::string& b);
+  std::string fma(const std::string& a, const std::string& b, const std::string& addend);
+  std::string abs(const std::string& a);
+  std::string with_sign_of(const std::string& magnitude, const std::string& sign);
+  std::string less(const std::string& a, const std::string& b, const char* predicate = "olt");
+  std::string choose(const std::string& condition, const std::string& a, const std::string& b);
+  std::string round_even(const std::string& a);
+  std::string bits(const std::string& a);
+  std::string number(const std::string& integer);
+  std::string int_op(const char* instruction, const std::string& a, const std::string& b);
+  std::string to_int(const std::string& a);
+  std::string to_float(const std::string& a);
+  // Coefficients from the highest power down.
+  std::string polynomial(const std::string& x, std::initializer_list<double> coefficients);
+  std::string scale(const std::string& value, const std::string& exponent);  // value * 2^exponent, exponent a whole float
+  std::string exp_reduced(const std::string& x);                             // e^x without the guards
+  struct Split {
+    std::string exponent;  // a float
+    std::string mantissa;  // in [sqrt(1/2), sqrt(2))
+    std::string normal;    // x, denormals scaled
+  };
+  Split split(const std::string& x);
+  std::string log_mantissa(const Split& parts);  // log(mantissa) - (mantissa - 1), to be added to mantissa - 1
+  std::string log_special(const std::string& x, const std::string& result);
+  std::string circular(const std::string& x, bool sine);
+
+  Elementwise& ops_;
+  int width_;
+  Stream& out_;
+};
+
+}  // namespace fl::compiler

@@ -1,0 +1,20 @@
+// What a CPU can do, as far as the compiler cares: the name and features that LLVM is given, and the width of a strip.
+#pragma once
+
+#include <string>
+
+namespace fl::compiler {
+
+struct Target {
+  std::string cpu;       // LLVM's name: "x86-64-v4"
+  std::string features;  // LLVM's list: "+avx512bf16,+avx512fp16"
+  int lanes = 8;         // elements of a strip: 16 with AVX-512, else 8
+  bool avx512 = false;
+  bool avx512_fp16 = false;
+};
+
+// The CPU that this process runs on, lowered to FLAGOS_CPU_TARGET when that is set ("x86-64-v3", "x86-64-v4"). An Error
+// of FL_UNSUPPORTED for a CPU below x86-64-v3 or a target above what the CPU has.
+Target host_target();
+
+}  // namespace fl::compiler
