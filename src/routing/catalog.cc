@@ -1,3 +1,4 @@
+// Names, numbers and suggestions: no decision is taken here.
 #include "routing/catalog.h"
 
 #include <algorithm>
@@ -35,6 +36,10 @@ bool Target::serves_driver(std::string_view driver) const {
 }
 
 std::string_view base_name(std::string_view op) { return op.substr(0, op.find('.')); }
+
+Catalog::Catalog() {
+  for (const auto& [bit, name] : kTraitNames) traits_[static_cast<size_t>(bit)] = name;
+}
 
 int32_t Catalog::declare_target(const fl_target_info& info) {
   require_struct(info.struct_size, sizeof(fl_target_info), "fl_target_info");
@@ -177,16 +182,14 @@ void Catalog::name_trait(int32_t bit, const char* name) {
   if (bit >= 0 && bit < 64 && name != nullptr) traits_[static_cast<size_t>(bit)] = name;
 }
 
+bool Catalog::trait_is_named(int32_t bit) const { return !traits_[static_cast<size_t>(bit)].empty(); }
+
 std::string Catalog::trait_names(uint64_t traits) const {
   std::string text;
   for (int bit = 0; bit < 64; ++bit) {
     if ((traits >> bit & 1) == 0) continue;
-    std::string name = traits_[static_cast<size_t>(bit)];
-    for (const auto& [known, usual] : kTraitNames) {
-      if (name.empty() && known == bit) name = usual;
-    }
-    if (name.empty()) name = "trait " + std::to_string(bit);
-    text += (text.empty() ? "" : ", ") + name;
+    const std::string& name = traits_[static_cast<size_t>(bit)];
+    text += (text.empty() ? "" : ", ") + (name.empty() ? "trait " + std::to_string(bit) : name);
   }
   return text;
 }

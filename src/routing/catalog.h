@@ -42,6 +42,8 @@ std::string_view base_name(std::string_view op);
 
 class Catalog {
  public:
+  Catalog();
+
   int32_t declare_target(const fl_target_info& info);
   int32_t declare_operator(const fl_operator_info& info);
   void declare_driver(int32_t index, const std::string& name);  // index -1: known, without devices here
@@ -63,6 +65,7 @@ class Catalog {
   std::string target_names() const;  // "cpu, flagos, flaggems", for messages
 
   void name_trait(int32_t bit, const char* name);
+  bool trait_is_named(int32_t bit) const;
   // "float64, non-contiguous": the set bits of `traits`.
   std::string trait_names(uint64_t traits) const;
 

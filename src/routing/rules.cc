@@ -1,3 +1,4 @@
+// Words get their meaning, and of the rules that match the right one decides.
 #include "routing/rules.h"
 
 #include <algorithm>
