@@ -120,8 +120,8 @@ fl_status fl_ledger_report(fl_text_sink sink, void* context) {
   return tell(sink, context, [] {
     std::string text;
     {
-      fl::JsonWriter json([](void* to, const char* part, size_t size) { static_cast<std::string*>(to)->append(part, size); },
-                          &text);
+      fl::JsonWriter json(
+          [](void* to, const char* part, size_t size) { static_cast<std::string*>(to)->append(part, size); }, &text);
       Router::process().ledger().report(json);
     }
     return text;

@@ -18,15 +18,20 @@ std::vector<std::string> words(const char* list) {
 
 void require_struct(size_t given, size_t needed, const char* name) {
   if (given < needed) {
-    fl::fail(FL_INVALID_ARGUMENT, "%s has struct_size %zu where %zu is the least; set it to sizeof(%s).", name, given, needed, name);
+    fl::fail(FL_INVALID_ARGUMENT, "%s has struct_size %zu where %zu is the least; set it to sizeof(%s).", name, given,
+             needed, name);
   }
 }
 
 constexpr std::pair<int, const char*> kTraitNames[] = {
-    {FL_TRAIT_NONCONTIGUOUS, "non-contiguous operand"}, {FL_TRAIT_GRAD, "gradient asked for"},
-    {FL_TRAIT_CPU_OPERAND, "operand on the cpu"},       {FL_TRAIT_ZERO_DIM, "0-dimensional operand"},
-    {FL_TRAIT_EMPTY, "empty operand"},                  {FL_TRAIT_CONJ_OR_NEG, "conjugate or negative view"},
-    {FL_TRAIT_NOT_STRIDED, "operand that is not strided"}, {FL_TRAIT_SYMBOLIC, "symbolic size"},
+    {FL_TRAIT_NONCONTIGUOUS, "non-contiguous operand"},
+    {FL_TRAIT_GRAD, "gradient asked for"},
+    {FL_TRAIT_CPU_OPERAND, "operand on the cpu"},
+    {FL_TRAIT_ZERO_DIM, "0-dimensional operand"},
+    {FL_TRAIT_EMPTY, "empty operand"},
+    {FL_TRAIT_CONJ_OR_NEG, "conjugate or negative view"},
+    {FL_TRAIT_NOT_STRIDED, "operand that is not strided"},
+    {FL_TRAIT_SYMBOLIC, "symbolic size"},
 };
 
 }  // namespace
@@ -43,9 +48,11 @@ Catalog::Catalog() {
 
 int32_t Catalog::declare_target(const fl_target_info& info) {
   require_struct(info.struct_size, sizeof(fl_target_info), "fl_target_info");
-  if (info.name == nullptr || *info.name == '\0') fl::fail(FL_INVALID_ARGUMENT, "a target was declared without a name.");
+  if (info.name == nullptr || *info.name == '\0')
+    fl::fail(FL_INVALID_ARGUMENT, "a target was declared without a name.");
   if ((info.absent == nullptr) == (info.run == nullptr)) {
-    fl::fail(FL_INVALID_ARGUMENT, "target '%s' must be declared with either a function to run or a reason for its absence.", info.name);
+    fl::fail(FL_INVALID_ARGUMENT,
+             "target '%s' must be declared with either a function to run or a reason for its absence.", info.name);
   }
   Target target;
   target.name = info.name;
@@ -66,8 +73,9 @@ int32_t Catalog::declare_target(const fl_target_info& info) {
   for (const std::string& name : names) {
     const auto taken = target_ids_.find(name);
     if (taken != target_ids_.end() && taken->second != target.id) {
-      fl::fail(FL_INVALID_ARGUMENT, "target '%s' cannot take the name '%s', which belongs to target '%s'; choose another one.",
-               info.name, name.c_str(), targets_[static_cast<size_t>(taken->second)].name.c_str());
+      fl::fail(FL_INVALID_ARGUMENT,
+               "target '%s' cannot take the name '%s', which belongs to target '%s'; choose another one.", info.name,
+               name.c_str(), targets_[static_cast<size_t>(taken->second)].name.c_str());
     }
   }
   if (again) {
@@ -85,7 +93,8 @@ int32_t Catalog::declare_target(const fl_target_info& info) {
 
 int32_t Catalog::declare_operator(const fl_operator_info& info) {
   require_struct(info.struct_size, sizeof(fl_operator_info), "fl_operator_info");
-  if (info.name == nullptr || *info.name == '\0') fl::fail(FL_INVALID_ARGUMENT, "an operator was declared without a name.");
+  if (info.name == nullptr || *info.name == '\0')
+    fl::fail(FL_INVALID_ARGUMENT, "an operator was declared without a name.");
   if (info.initial == nullptr || *info.initial == '\0') {
     fl::fail(FL_INVALID_ARGUMENT, "operator '%s' was declared without an initial chain; \"cpu\" is one.", info.name);
   }
@@ -111,7 +120,8 @@ void Catalog::declare_driver(int32_t index, const std::string& name) {
   if (slot >= drivers_.size()) drivers_.resize(slot + 1);
   const int32_t earlier = driver_index(name);
   if ((earlier >= 0 && earlier != index) || (!drivers_[slot].empty() && drivers_[slot] != name)) {
-    fl::fail(FL_INVALID_ARGUMENT, "driver %d cannot be declared as '%s': the number or the name is taken already.", index, name.c_str());
+    fl::fail(FL_INVALID_ARGUMENT, "driver %d cannot be declared as '%s': the number or the name is taken already.",
+             index, name.c_str());
   }
   drivers_[slot] = name;
 }
@@ -132,7 +142,8 @@ int32_t Catalog::driver_index(std::string_view name) const {
 }
 
 bool Catalog::knows_driver(std::string_view name) const {
-  return driver_index(name) >= 0 || std::find(other_drivers_.begin(), other_drivers_.end(), name) != other_drivers_.end();
+  return driver_index(name) >= 0 ||
+         std::find(other_drivers_.begin(), other_drivers_.end(), name) != other_drivers_.end();
 }
 
 std::string Catalog::suggest_target(std::string_view name) const {
@@ -147,7 +158,8 @@ std::string Catalog::suggest_target(std::string_view name) const {
 std::string Catalog::suggest_operator(std::string_view name) const {
   if (const size_t colons = name.rfind("::"); colons != std::string_view::npos) {
     const std::string_view short_name = name.substr(colons + 2);
-    if (find_operator(short_name) != nullptr || knows_base(short_name)) return " Did you mean '" + std::string(short_name) + "'?";
+    if (find_operator(short_name) != nullptr || knows_base(short_name))
+      return " Did you mean '" + std::string(short_name) + "'?";
   }
   const auto base = bases_.find(std::string(base_name(name)));
   if (base != bases_.end()) {  // the right operator, another overload: say which there are

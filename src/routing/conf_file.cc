@@ -57,7 +57,8 @@ struct Reading {
       fail_at(at, formatted("the included file '%s' is not there. Looked in: %s.", path.c_str(), where.c_str()));
     }
     for (const std::string& outer : open) {
-      if (outer == *found) fail_at(at, formatted("'%s' includes itself, directly or through others. Remove this line.", path.c_str()));
+      if (outer == *found)
+        fail_at(at, formatted("'%s' includes itself, directly or through others. Remove this line.", path.c_str()));
     }
     if (open.size() >= kDepthLimit) fail_at(at, formatted("includes are nested more than %zu deep here.", kDepthLimit));
     if (conf.files.size() >= kFileLimit) fail_at(at, formatted("more than %zu files are included in all.", kFileLimit));

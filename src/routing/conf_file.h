@@ -31,7 +31,8 @@ struct Conf {
   std::vector<ConfLine> lines;
 };
 
-// The bytes of a file, or nothing when there is none at `path`. It throws an Error when there is one that cannot be read.
+// The bytes of a file, or nothing when there is none at `path`. It throws an Error when there is one that cannot be
+// read.
 using ReadFile = std::function<std::optional<std::string>(const std::string& path)>;
 
 // The real one: regular files of at most kConfSizeLimit bytes.

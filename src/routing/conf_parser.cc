@@ -44,7 +44,8 @@ void require_text(std::string_view line, Location at) {
     if (length == 0 || c == 0x7F || (c < 0x20 && c != '\t')) {
       at.column = static_cast<int32_t>(i) + 1;
       fail_at(at, formatted("byte 0x%02X does not belong in a text file. A conf file is UTF-8 text with lines such as "
-                            "'mm = flagos, cpu'; is this the right file?", c));
+                            "'mm = flagos, cpu'; is this the right file?",
+                            c));
     }
     i += length;
   }
@@ -92,7 +93,8 @@ std::vector<Word> chain_of(const Span& span) {
     if (name.text.empty()) fail_at(name.at, "expected a target's name, as in 'mm = flagos, cpu'.");
     for (size_t i = 0; i < name.text.size(); ++i) {
       if (is_name_character(name.text[i])) continue;
-      if (is_blank(name.text[i])) fail_at(name.from(i).at, "expected ',' between two targets, as in 'mm = flagos, cpu'.");
+      if (is_blank(name.text[i]))
+        fail_at(name.from(i).at, "expected ',' between two targets, as in 'mm = flagos, cpu'.");
       fail_at(name.from(i).at, formatted("'%s' cannot stand in a target's name, which has letters, digits and '_'.",
                                          std::string(name.text.substr(i, utf8_length(name.text.substr(i)))).c_str()));
     }
@@ -103,11 +105,13 @@ std::vector<Word> chain_of(const Span& span) {
 }
 
 Statement section_of(const Span& line) {
-  if (line.text.back() != ']') fail_at(line.from(line.text.size()).at, "expected ']' after a driver's name, as in '[host]'.");
+  if (line.text.back() != ']')
+    fail_at(line.from(line.text.size()).at, "expected ']' after a driver's name, as in '[host]'.");
   const Span name = line.from(1, line.text.size() - 2).trimmed();
   if (name.text.empty()) fail_at(name.at, "expected a driver's name between the brackets, as in '[host]'.");
   for (size_t i = 0; i < name.text.size(); ++i) {
-    if (!is_name_character(name.text[i])) fail_at(name.from(i).at, "a driver's name has letters, digits and '_', as in '[host]'.");
+    if (!is_name_character(name.text[i]))
+      fail_at(name.from(i).at, "a driver's name has letters, digits and '_', as in '[host]'.");
   }
   return {Statement::Kind::kSection, line.at.line, name.word(), {}, {}};
 }
@@ -134,7 +138,8 @@ Statement statement_of(const Span& line) {
   }
   const size_t equals = line.text.find('=');
   if (equals == std::string_view::npos) {
-    fail_at(line.from(line.text.size()).at, "expected '=' and targets after the operator's name, as in 'mm = flagos, cpu'.");
+    fail_at(line.from(line.text.size()).at,
+            "expected '=' and targets after the operator's name, as in 'mm = flagos, cpu'.");
   }
   return {Statement::Kind::kChain, line.at.line, pattern_of(line.from(0, equals)), chain_of(line.from(equals + 1)), {}};
 }

@@ -48,10 +48,14 @@ constexpr const char* kRuns = "runs";
 // `found` tells that an earlier candidate runs the call, `barred` that FLAGOS_STRICT stopped at one.
 Verdict judge(const Candidate& candidate, uint64_t traits, bool found, bool barred, const Catalog& catalog) {
   switch (candidate.state) {
-    case Candidate::State::kAbsent: return {"absent", candidate.why_not};
-    case Candidate::State::kWrongDriver: return {"other driver", candidate.why_not};
-    case Candidate::State::kNotThisOperator: return {"no kernel", candidate.why_not};
-    case Candidate::State::kServes: break;
+    case Candidate::State::kAbsent:
+      return {"absent", candidate.why_not};
+    case Candidate::State::kWrongDriver:
+      return {"other driver", candidate.why_not};
+    case Candidate::State::kNotThisOperator:
+      return {"no kernel", candidate.why_not};
+    case Candidate::State::kServes:
+      break;
   }
   if (barred) return {"barred", "FLAGOS_STRICT=1 forbids moving on to it."};
   if (const uint64_t missing = traits & ~candidate.mask; missing != 0) {
@@ -77,7 +81,8 @@ std::string Router::require_devices(const char* driver) const {
     if (!name.empty() && (driver == nullptr || name == driver)) return name;
   }
   const std::string text = driver == nullptr ? "" : driver;
-  fl::fail(FL_INVALID_ARGUMENT, "no device of a driver '%s' is here.%s", text.c_str(), catalog_.suggest_driver(text).c_str());
+  fl::fail(FL_INVALID_ARGUMENT, "no device of a driver '%s' is here.%s", text.c_str(),
+           catalog_.suggest_driver(text).c_str());
 }
 
 void Router::write_rule(JsonWriter& json, const Rule& rule) const {
@@ -106,7 +111,10 @@ void Router::write_candidates(JsonWriter& json, const Plan& plan, const Slot& sl
   json.key("candidates").begin_array();
   for (size_t i = 0; i < plan.candidates.size(); ++i) {
     const Candidate& candidate = plan.candidates[i];
-    json.begin_object().member("target", candidate.name).member("verdict", verdicts[i].word).member("why", verdicts[i].why);
+    json.begin_object()
+        .member("target", candidate.name)
+        .member("verdict", verdicts[i].word)
+        .member("why", verdicts[i].why);
     write_place(json, plan.source, plan.at, plan.reason);
     json.key("refused").begin_array();
     for (const Refusal* refusal : slot.refusals.of(candidate.target, candidate.generation)) {
@@ -118,53 +126,66 @@ void Router::write_candidates(JsonWriter& json, const Plan& plan, const Slot& sl
 }
 
 std::string Router::explain(const char* op, const char* driver, uint64_t traits) {
-  const Session session(*this);
-  const Operator& known = require_known_operator(op);
-  const int32_t index = catalog_.driver_index(require_devices(driver));
-  std::unique_ptr<Slot> fresh;  // explaining hands out no slot
-  const auto handed_out = slots_.find({known.id, index});
-  if (handed_out == slots_.end()) fresh = new_slot(known.id, index);
-  Slot& slot = fresh != nullptr ? *fresh : *handed_out->second;
-  const std::unique_ptr<Plan> plan = make_plan(slot);
-  std::vector<const Rule*> overruled;
-  const Rule* decided = deciding_rule(slot, &overruled);
-  return document([&](JsonWriter& json) {
-    json.begin_object().member("operator", slot.op_name).member("driver", slot.driver_name);
-    json.member("strict", plan->strict);
-    json.key("rule");
-    write_rule(json, decided != nullptr ? *decided : initial_rule(slot));
-    write_candidates(json, *plan, slot, traits);
-    json.key("overruled").begin_array();
-    for (const Rule* rule : overruled) write_rule(json, *rule);
-    json.end_array().end_object();
+  return request([&] {
+    const Operator& known = require_known_operator(op);
+    const int32_t index = catalog_.driver_index(require_devices(driver));
+    std::unique_ptr<Slot> fresh;  // explaining hands out no slot
+    const auto handed_out = slots_.find({known.id, index});
+    if (handed_out == slots_.end()) fresh = new_slot(known.id, index);
+    Slot& slot = fresh != nullptr ? *fresh : *handed_out->second;
+    const std::unique_ptr<Plan> plan = make_plan(slot);
+    require_answers();
+    std::vector<const Rule*> overruled;
+    const Rule* decided = deciding_rule(slot, &overruled);
+    return document([&](JsonWriter& json) {
+      json.begin_object().member("operator", slot.op_name).member("driver", slot.driver_name);
+      json.member("strict", plan->strict);
+      json.key("rule");
+      write_rule(json, decided != nullptr ? *decided : initial_rule(slot));
+      write_candidates(json, *plan, slot, traits);
+      json.key("overruled").begin_array();
+      for (const Rule* rule : overruled) write_rule(json, *rule);
+      json.end_array().end_object();
+    });
   });
 }
 
 std::string Router::table(const char* driver) {
-  const Session session(*this);
-  std::vector<std::string> drivers;
-  if (driver != nullptr) {
-    drivers.push_back(require_devices(driver));
-  } else {
-    for (const std::string& name : catalog_.drivers()) {
-      if (!name.empty()) drivers.push_back(name);
-    }
-  }
-  return document([&](JsonWriter& json) {
-    json.begin_array();
-    for (const std::string& name : drivers) {
-      for (const Operator& op : catalog_.operators()) {
-        const int32_t index = catalog_.driver_index(name);
-        const Slot* handed_out = known_slot(op.id, index);
-        const std::unique_ptr<Slot> slot = new_slot(op.id, index);
-        const std::unique_ptr<Plan> plan = make_plan(*slot);
-        json.begin_object().member("operator", op.name).member("driver", name).member("rule", plan->rule_text);
-        write_place(json, plan->source, plan->at, plan->reason);
-        write_candidates(json, *plan, handed_out != nullptr ? *handed_out : *slot, 0);
-        json.end_object();
+  return request([&] {
+    std::vector<std::string> drivers;
+    if (driver != nullptr) {
+      drivers.push_back(require_devices(driver));
+    } else {
+      for (const std::string& name : catalog_.drivers()) {
+        if (!name.empty()) drivers.push_back(name);
       }
     }
-    json.end_array();
+    struct Row {
+      std::unique_ptr<Slot> fresh;  // explaining hands out no slot
+      std::unique_ptr<Plan> plan;
+    };
+    std::vector<Row> rows;
+    for (const std::string& name : drivers) {
+      for (const Operator& op : catalog_.operators()) {
+        Row row{new_slot(op.id, catalog_.driver_index(name)), nullptr};
+        row.plan = make_plan(*row.fresh);
+        rows.push_back(std::move(row));
+      }
+    }
+    require_answers();
+    return document([&](JsonWriter& json) {
+      json.begin_array();
+      for (const Row& row : rows) {
+        const auto handed_out = slots_.find({row.fresh->op, row.fresh->driver});
+        const Slot& slot = handed_out == slots_.end() ? *row.fresh : *handed_out->second;
+        json.begin_object().member("operator", slot.op_name).member("driver", slot.driver_name);
+        json.member("rule", row.plan->rule_text);
+        write_place(json, row.plan->source, row.plan->at, row.plan->reason);
+        write_candidates(json, *row.plan, slot, 0);
+        json.end_object();
+      }
+      json.end_array();
+    });
   });
 }
 
@@ -217,10 +238,22 @@ std::string Router::conf() {
       json.end_object();
     };
     json.begin_object().member("strict", now.strict).key("sources").begin_array();
-    json.begin_object().member("source", source_name(Source::kApi)).key("driver").null().key("files").begin_array().end_array();
+    json.begin_object()
+        .member("source", source_name(Source::kApi))
+        .key("driver")
+        .null()
+        .key("files")
+        .begin_array()
+        .end_array();
     write_rules(overrides_);
     json.end_object();
-    json.begin_object().member("source", source_name(Source::kEnvironment)).key("driver").null().key("files").begin_array().end_array();
+    json.begin_object()
+        .member("source", source_name(Source::kEnvironment))
+        .key("driver")
+        .null()
+        .key("files")
+        .begin_array()
+        .end_array();
     write_rules(now.environment);
     json.end_object();
     if (!now.file.conf.files.empty()) write_file(Source::kFile, "", now.file);

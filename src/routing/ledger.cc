@@ -47,7 +47,8 @@ void Ledger::report(JsonWriter& json) const {
 void Ledger::clear() {
   const std::lock_guard lock(mutex_);
   for (LedgerRow& row : rows_) {
-    for (auto* count : {&row.calls, &row.declined, &row.raised, &row.inclusive_ns, &row.exclusive_ns, &row.copied_bytes}) {
+    for (auto* count :
+         {&row.calls, &row.declined, &row.raised, &row.inclusive_ns, &row.exclusive_ns, &row.copied_bytes}) {
       count->store(0, std::memory_order_relaxed);
     }
     row.device_ns.store(0, std::memory_order_relaxed);

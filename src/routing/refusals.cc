@@ -34,7 +34,8 @@ const Refusal* Refusals::find(int32_t target, int32_t generation, uint64_t signa
   for (size_t slot = first_slot(target, signature, table->mask);; slot = (slot + 1) & table->mask) {
     const Refusal* refusal = table->slots[slot].load(std::memory_order_acquire);
     if (refusal == nullptr) return nullptr;
-    if (refusal->target == target && refusal->generation == generation && refusal->signature == signature) return refusal;
+    if (refusal->target == target && refusal->generation == generation && refusal->signature == signature)
+      return refusal;
   }
 }
 

@@ -1,6 +1,7 @@
 // How a call walks its chain: the plain way, the chain way, and the error at its end.
 #include "routing/route.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
@@ -77,7 +78,7 @@ class Walk {
     const Candidate& candidate = plan_.candidates[index];
     const Decline decline = std::exchange(t_decline, Decline{});
     declined_.resize(plan_.candidates.size());
-    declined_[index] = decline.why.empty() ? "declined without saying why." : decline.why;
+    declined_[index] = decline.why.empty() ? "declined without saying why." : as_sentence(decline.why);
     if (plan_.strict) return false;
     if (decline.remember) {
       slot_.router->remember(slot_, {candidate.target, candidate.generation, signature(), declined_[index]});
@@ -113,7 +114,8 @@ class Walk {
       if (why.empty() || i > strict_at) why = "not tried, for FLAGOS_STRICT=1 forbids moving on.";
       text += "\n  " + plan_.candidates[i].name + ": " + why;
     }
-    text += "\n" + origin_sentence(plan_) + " Name a target that can at the end of that chain, or try it with FLAGOS_OP_";
+    text +=
+        "\n" + origin_sentence(plan_) + " Name a target that can at the end of that chain, or try it with FLAGOS_OP_";
     for (char c : slot_.op_name) text += c == '.' ? std::string("__") : std::string(1, c);
     text += "=cpu.";
     set_last_error(std::move(text));
@@ -143,17 +145,28 @@ fl_outcome run_chain(const fl_route* route, void* call) { return Walk(*static_ca
 
 fl_outcome run_plain(const fl_route* route, void* call) {
   const fl_outcome outcome = route->head_run(route->head, call);
-  if (outcome == FL_ROUTE_DONE) [[likely]] return outcome;
+  if (outcome == FL_ROUTE_DONE) [[likely]]
+    return outcome;
   return plain_declined(route, call);
 }
 
 }  // namespace
 
+std::string as_sentence(std::string text) {
+  if (!text.empty() && text.back() != '.' && text.back() != '?' && text.back() != '!') text += '.';
+  return text;
+}
+
 bool Plan::same_as(const Plan& other) const {
-  return source == other.source && at.file == other.at.file && at.line == other.at.line && at.column == other.at.column &&
-         rule_text == other.rule_text && reason == other.reason && candidates == other.candidates &&
-         strict == other.strict && reference_run == other.reference_run && reference_data == other.reference_data &&
-         reference_target == other.reference_target;
+  return source == other.source && at.file == other.at.file && at.line == other.at.line &&
+         at.column == other.at.column && rule_text == other.rule_text && reason == other.reason &&
+         candidates == other.candidates && strict == other.strict && reference_run == other.reference_run &&
+         reference_data == other.reference_data && reference_target == other.reference_target;
+}
+
+bool Plan::names(int32_t target) const {
+  const auto is_it = [&](const Candidate& candidate) { return candidate.target == target; };
+  return std::any_of(candidates.begin(), candidates.end(), is_it) || reference_target == target;
 }
 
 const Route* route_of(Plan& plan, uint32_t trace, Ledger& ledger) {
@@ -189,7 +202,8 @@ std::string traits_complaint(const Candidate& candidate, uint64_t traits, const 
 }
 
 std::string origin_sentence(const Plan& plan) {
-  std::string text = "It is routed by " + (plan.source == Source::kInitial ? "its initial chain" : to_text(plan.at)) + ": " + plan.rule_text;
+  std::string text = "It is routed by " + (plan.source == Source::kInitial ? "its initial chain" : to_text(plan.at)) +
+                     ": " + plan.rule_text;
   if (!plan.reason.empty()) text += "  # " + plan.reason;
   return text + ".";
 }

@@ -64,6 +64,7 @@ struct Plan {
   std::array<std::array<std::unique_ptr<Route>, kTraceBits + 1>, 2> routes;
 
   bool same_as(const Plan& other) const;
+  bool names(int32_t target) const;  // in its chain or as the reference
 };
 
 // Everything about one operator on one driver that outlives its routes.
@@ -84,6 +85,9 @@ struct Slot {
 
 // The plan's route for these wrappers. Under the router's lock.
 const Route* route_of(Plan& plan, uint32_t trace, Ledger& ledger);
+
+// With a full stop: reasons are said by others, with or without one.
+std::string as_sentence(std::string text);
 
 // Why the candidate cannot serve a call with these traits; "" when its mask allows them.
 std::string traits_complaint(const Candidate& candidate, uint64_t traits, const Router& router);

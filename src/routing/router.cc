@@ -12,6 +12,17 @@ namespace {
 
 const fl_routing_adapter kNoAdapter{};
 
+// Puts back what a request had changed for planning, unless it came through.
+template <class Value>
+struct Restore {
+  Value& now;
+  Value& before;
+  bool done = false;
+  ~Restore() {
+    if (!done) std::swap(now, before);
+  }
+};
+
 }  // namespace
 
 Router::Session::Session(Router& router) : router_(router) { router.mutex_.lock(); }
@@ -30,6 +41,38 @@ Router& Router::process() {
   return *router;
 }
 
+void Router::answer_questions() {
+  struct Asked {
+    Question question;
+    int32_t (*serves)(void*, const char*, const char*, char*, size_t);
+    void* data;
+    std::string op, driver;
+  };
+  std::vector<Asked> open;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Question& question : std::exchange(questions_, {})) {
+      const Target& target = catalog_.targets()[static_cast<size_t>(question.target)];
+      if (target.generation != question.generation) continue;  // declared anew meanwhile: the request asks again
+      open.push_back({question, target.serves, target.data, catalog_.operators()[static_cast<size_t>(question.op)].name,
+                      catalog_.drivers()[static_cast<size_t>(question.driver)]});
+    }
+  }
+  std::vector<std::pair<Question, std::string>> answers;
+  for (const Asked& asked : open) {
+    char why[512] = "";
+    const bool serves = asked.serves(asked.data, asked.op.c_str(), asked.driver.c_str(), why, sizeof why) != 0;
+    why[sizeof why - 1] = '\0';
+    answers.emplace_back(asked.question, serves ? "" : *why == '\0' ? "it does not have this operator" : why);
+  }
+  const std::lock_guard lock(mutex_);
+  for (auto& [question, why] : answers) answers_.insert_or_assign(question, std::move(why));
+}
+
+void Router::require_answers() const {
+  if (!questions_.empty()) throw Unanswered{};
+}
+
 int32_t Router::declare_driver(int32_t index, const char* name) {
   const Session session(*this);
   catalog_.declare_driver(index, name == nullptr ? "" : name);
@@ -37,12 +80,14 @@ int32_t Router::declare_driver(int32_t index, const char* name) {
 }
 
 int32_t Router::declare_target(const fl_target_info& info) {
-  const Session session(*this);
-  const int32_t id = catalog_.declare_target(info);
-  warned_of_.erase(id);
-  if (catalog_.targets()[static_cast<size_t>(id)].generation > 0) {
-    rebuild([](const Slot&) { return true; });
+  int32_t id = -1;
+  {
+    const Session session(*this);
+    id = catalog_.declare_target(info);
+    warned_of_.erase(id);
+    if (catalog_.targets()[static_cast<size_t>(id)].generation == 0) return id;  // no route can have it yet
   }
+  request([&] { rebuild([&](const Slot& slot) { return slot.plan->names(id); }); });
   return id;
 }
 
@@ -66,7 +111,8 @@ void Router::set_shipped_folder(const char* folder) {
   const Session session(*this);
   const std::string name = folder == nullptr ? "" : folder;
   if (settings_ != nullptr && name != shipped_folder_) {
-    fl::fail(FL_INVALID_ARGUMENT, "the shipped folder was set to '%s' after the conf files had been read; set it before the first call.",
+    fl::fail(FL_INVALID_ARGUMENT,
+             "the shipped folder was set to '%s' after the conf files had been read; set it before the first call.",
              name.c_str());
   }
   shipped_folder_ = name;
@@ -94,28 +140,29 @@ std::unique_ptr<Slot> Router::new_slot(int32_t op, int32_t driver) {
   return slot;
 }
 
-const Slot* Router::known_slot(int32_t op, int32_t driver) const {
-  const auto known = slots_.find({op, driver});
-  return known == slots_.end() ? nullptr : known->second.get();
-}
-
 fl_route_slot* Router::slot(int32_t op, int32_t driver) {
-  const Session session(*this);
-  const fl_routing_adapter& told = adapter();
-  if (told.traits == nullptr || told.describe == nullptr || told.signature == nullptr || told.raise == nullptr) {
-    fl::fail(FL_INTERNAL, "a route was asked for before fl_routing_set_adapter named the adapter's functions; set them first.");
-  }
-  if (op < 0 || static_cast<size_t>(op) >= catalog_.operators().size()) {
-    fl::fail(FL_INVALID_ARGUMENT, "there is no operator %d; declare it by fl_routing_declare_operator.", op);
-  }
-  const auto& drivers = catalog_.drivers();
-  if (driver < 0 || static_cast<size_t>(driver) >= drivers.size() || drivers[static_cast<size_t>(driver)].empty()) {
-    fl::fail(FL_INVALID_ARGUMENT, "there is no driver %d; declare it by fl_routing_declare_driver.", driver);
-  }
-  std::unique_ptr<Slot>& known = slots_[{op, driver}];
-  if (known == nullptr) known = new_slot(op, driver);
-  if (known->plan == nullptr) put_in_force(*known, make_plan(*known));
-  return &known->shared;
+  return request([&] {
+    const fl_routing_adapter& told = adapter();
+    if (told.traits == nullptr || told.describe == nullptr || told.signature == nullptr || told.raise == nullptr) {
+      fl::fail(FL_INTERNAL,
+               "a route was asked for before fl_routing_set_adapter named the adapter's functions; set them first.");
+    }
+    if (op < 0 || static_cast<size_t>(op) >= catalog_.operators().size()) {
+      fl::fail(FL_INVALID_ARGUMENT, "there is no operator %d; declare it by fl_routing_declare_operator.", op);
+    }
+    const auto& drivers = catalog_.drivers();
+    if (driver < 0 || static_cast<size_t>(driver) >= drivers.size() || drivers[static_cast<size_t>(driver)].empty()) {
+      fl::fail(FL_INVALID_ARGUMENT, "there is no driver %d; declare it by fl_routing_declare_driver.", driver);
+    }
+    std::unique_ptr<Slot>& known = slots_[{op, driver}];
+    if (known == nullptr) known = new_slot(op, driver);
+    if (known->plan == nullptr) {
+      auto plan = make_plan(*known);
+      require_answers();
+      put_in_force(*known, std::move(plan));
+    }
+    return &known->shared;
+  });
 }
 
 Rule Router::initial_rule(const Slot& slot) const {
@@ -141,7 +188,7 @@ const Rule* Router::deciding_rule(const Slot& slot, std::vector<const Rule*>* ov
   return decided;
 }
 
-Candidate Router::make_candidate(const Target& target, const Slot& slot) const {
+Candidate Router::make_candidate(const Target& target, const Slot& slot) {
   Candidate candidate;
   candidate.target = target.id;
   candidate.generation = target.generation;
@@ -151,16 +198,18 @@ Candidate Router::make_candidate(const Target& target, const Slot& slot) const {
   candidate.data = target.data;
   if (target.absent) {
     candidate.state = Candidate::State::kAbsent;
-    candidate.why_not = *target.absent;
+    candidate.why_not = as_sentence(*target.absent);
   } else if (!target.serves_driver(slot.driver_name)) {
     candidate.state = Candidate::State::kWrongDriver;
     candidate.why_not = "does not serve the driver '" + slot.driver_name + "'.";
   } else if (target.serves != nullptr) {
-    char why[512] = "";
-    if (target.serves(target.data, slot.op_name.c_str(), slot.driver_name.c_str(), why, sizeof why) == 0) {
-      why[sizeof why - 1] = '\0';
+    const Question question{target.id, target.generation, slot.op, slot.driver};
+    const auto answer = answers_.find(question);
+    if (answer == answers_.end()) {
+      questions_.push_back(question);
+    } else if (!answer->second.empty()) {
       candidate.state = Candidate::State::kNotThisOperator;
-      candidate.why_not = *why == '\0' ? "does not have this operator." : why;
+      candidate.why_not = as_sentence(answer->second);
     }
   }
   return candidate;
@@ -196,9 +245,9 @@ void Router::warn_of_absent(const Plan& plan) {
   if (plan.source == Source::kShipped || plan.source == Source::kInitial) return;  // nobody asked for these by name
   for (const Candidate& candidate : plan.candidates) {
     if (candidate.state != Candidate::State::kAbsent || !warned_of_.insert(candidate.target).second) continue;
-    notices_.emplace_back(FL_LOG_WARNING, formatted("%s: target '%s' is absent here and is skipped (%s): %s",
-                                                    to_text(plan.at).c_str(), candidate.name.c_str(), plan.rule_text.c_str(),
-                                                    candidate.why_not.c_str()));
+    notices_.emplace_back(FL_LOG_WARNING,
+                          formatted("%s: target '%s' is absent here and is skipped (%s): %s", to_text(plan.at).c_str(),
+                                    candidate.name.c_str(), plan.rule_text.c_str(), candidate.why_not.c_str()));
   }
 }
 
@@ -209,7 +258,8 @@ void Router::publish(Slot& slot) {
 }
 
 void Router::put_in_force(Slot& slot, std::unique_ptr<Plan> plan) {
-  const auto same = std::find_if(slot.plans.begin(), slot.plans.end(), [&](const auto& old) { return old->same_as(*plan); });
+  const auto same =
+      std::find_if(slot.plans.begin(), slot.plans.end(), [&](const auto& old) { return old->same_as(*plan); });
   if (same != slot.plans.end()) {
     slot.plan = same->get();
   } else {
@@ -221,55 +271,81 @@ void Router::put_in_force(Slot& slot, std::unique_ptr<Plan> plan) {
 }
 
 template <class Concerns>
-void Router::rebuild(Concerns concerns) {
+std::vector<std::pair<Slot*, std::unique_ptr<Plan>>> Router::plan_again(Concerns concerns) {
   std::vector<std::pair<Slot*, std::unique_ptr<Plan>>> made;
   for (auto& [key, slot] : slots_) {
     if (slot->plan != nullptr && concerns(*slot)) made.emplace_back(slot.get(), make_plan(*slot));
   }
-  for (auto& [slot, plan] : made) put_in_force(*slot, std::move(plan));
+  require_answers();
+  return made;
+}
+
+template <class Concerns>
+void Router::rebuild(Concerns concerns) {
+  for (auto& [slot, plan] : plan_again(concerns)) put_in_force(*slot, std::move(plan));
 }
 
 int32_t Router::add_override(const char* pattern, const char* chain, const char* driver) {
-  const Session session(*this);
-  if (pattern == nullptr || chain == nullptr) fl::fail(FL_INVALID_ARGUMENT, "an override needs a pattern and a chain.");
-  const Location at{formatted("override(\"%s\", \"%s\")", pattern, chain), 0, 0};
-  const Word word = parse_pattern(pattern, at);
-  require_operator(word, at, catalog_);
-  if (driver != nullptr) require_driver(driver, at, catalog_);
-  overrides_.push_back({Source::kApi, word.text, driver == nullptr ? "" : driver,
-                        resolve_chain(parse_chain(chain, at), at, catalog_), {"override", 0, 0}, "", next_handle_});
-  try {
-    rebuild([&](const Slot& slot) { return match(word.text, slot.op_name) != Match::kNone; });
-  } catch (const std::exception&) {
-    overrides_.pop_back();
-    throw;
-  }
-  return next_handle_++;
+  return request([&] {
+    if (pattern == nullptr || chain == nullptr)
+      fl::fail(FL_INVALID_ARGUMENT, "an override needs a pattern and a chain.");
+    const Location at{formatted("override(\"%s\", \"%s\")", pattern, chain), 0, 0};
+    const Word word = parse_pattern(pattern, at);
+    require_operator(word, at, catalog_);
+    if (driver != nullptr) require_driver(driver, at, catalog_);
+    std::vector<Rule> changed = overrides_;
+    changed.push_back({Source::kApi,
+                       word.text,
+                       driver == nullptr ? "" : driver,
+                       resolve_chain(parse_chain(chain, at), at, catalog_),
+                       {"override", 0, 0},
+                       "",
+                       next_handle_});
+    change_overrides(std::move(changed), word.text);
+    return next_handle_++;
+  });
 }
 
 void Router::remove_override(int32_t handle) {
-  const Session session(*this);
-  const auto found = std::find_if(overrides_.begin(), overrides_.end(), [&](const Rule& rule) { return rule.handle == handle; });
-  if (found == overrides_.end()) {
-    fl::fail(FL_INVALID_ARGUMENT, "there is no override with the handle %d: it was removed before, or reset() forgot it.", handle);
-  }
-  const Rule rule = *found;
-  overrides_.erase(found);
-  rebuild([&](const Slot& slot) { return match(rule.pattern, slot.op_name) != Match::kNone; });
+  request([&] {
+    const auto has_handle = [&](const Rule& rule) { return rule.handle == handle; };
+    std::vector<Rule> changed = overrides_;
+    const auto found = std::find_if(changed.begin(), changed.end(), has_handle);
+    if (found == changed.end()) {
+      fl::fail(FL_INVALID_ARGUMENT,
+               "there is no override with the handle %d: it was removed before, or reset() forgot it.", handle);
+    }
+    const std::string pattern = found->pattern;
+    changed.erase(found);
+    change_overrides(std::move(changed), pattern);
+  });
+}
+
+void Router::change_overrides(std::vector<Rule> changed, const std::string& pattern) {
+  overrides_.swap(changed);
+  Restore restore{overrides_, changed};
+  rebuild([&](const Slot& slot) { return match(pattern, slot.op_name) != Match::kNone; });
+  restore.done = true;
 }
 
 void Router::reset() {
-  const Session session(*this);
   env::read_again();
-  auto fresh = std::make_unique<Settings>(catalog_, shipped_folder_);
-  // Nothing was changed so far: a conf that does not read leaves everything as it was.
-  settings_ = std::move(fresh);
-  settings_failure_.reset();
-  overrides_.clear();
-  warned_of_.clear();
-  trace_.reset();
-  for (auto& [key, slot] : slots_) slot->refusals.forget();
-  rebuild([](const Slot&) { return true; });
+  request([&] {
+    auto fresh = std::make_unique<Settings>(catalog_, shipped_folder_);
+    // A conf that does not read, or a chain that cannot be planned, leaves everything as it was.
+    std::vector<Rule> no_overrides;
+    settings_.swap(fresh);
+    overrides_.swap(no_overrides);
+    Restore settings_restore{settings_, fresh};
+    Restore overrides_restore{overrides_, no_overrides};
+    std::vector<std::pair<Slot*, std::unique_ptr<Plan>>> made = plan_again([](const Slot&) { return true; });
+    settings_restore.done = overrides_restore.done = true;
+    settings_failure_.reset();
+    warned_of_.clear();
+    trace_.reset();
+    for (auto& [key, slot] : slots_) slot->refusals.forget();
+    for (auto& [slot, plan] : made) put_in_force(*slot, std::move(plan));
+  });
 }
 
 void Router::set_trace(uint32_t bits) {
@@ -277,7 +353,8 @@ void Router::set_trace(uint32_t bits) {
   if ((bits & ~kTraceBits) != 0) fl::fail(FL_INVALID_ARGUMENT, "0x%x has bits that are none of FL_TRACE_*.", bits);
   if ((bits & FL_TRACE_SHADOW) != 0) {
     if (adapter().shadow == nullptr) {
-      fl::fail(FL_UNSUPPORTED, "the adapter cannot run a call twice, so there is no shadow compare; leave FL_TRACE_SHADOW out.");
+      fl::fail(FL_UNSUPPORTED,
+               "the adapter cannot run a call twice, so there is no shadow compare; leave FL_TRACE_SHADOW out.");
     }
     difference_told_ = false;
     for (auto& [key, slot] : slots_) slot->difference_told = false;

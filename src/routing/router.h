@@ -2,7 +2,13 @@
 //
 // One a process; tests make their own. One lock guards declaring, choosing and telling. Calls never take it, but for a
 // target that asks to be remembered as refusing. What is to be logged is logged after the lock is let go, for the
-// sink may be Python's, which takes a lock of its own.
+// sink may be Python's, which takes a lock of its own. For the same reason a target's `serves` is asked without the
+// lock: Note [Questions].
+//
+// Note [Questions]. A plan needs to know which targets have a kernel for the operator, and a target may take its own
+// locks to find out, even while it holds them to declare something here. So planning under the lock only collects the
+// questions that have no answer yet and throws them; the request asks them without the lock and starts again. Answers
+// are kept for as long as the target's declaration holds.
 #ifndef FLAGOS_ROUTING_ROUTER_H_
 #define FLAGOS_ROUTING_ROUTER_H_
 
@@ -77,20 +83,37 @@ class Router {
     Router& router_;
   };
 
+  struct Question {
+    int32_t target;
+    int32_t generation;
+    int32_t op;
+    int32_t driver;
+    auto operator<=>(const Question&) const = default;
+  };
+  struct Unanswered {};  // thrown before anything was changed
+
+  // Runs a request under the lock, again after its questions were answered.
+  template <class Body>
+  auto request(Body body);
+  void answer_questions();
+
   // All below under the lock.
   Settings& settings();
   std::unique_ptr<Plan> make_plan(Slot& slot);
-  Candidate make_candidate(const Target& target, const Slot& slot) const;
+  Candidate make_candidate(const Target& target, const Slot& slot);
+  void require_answers() const;  // throws Unanswered while questions are open
   const Rule* deciding_rule(const Slot& slot, std::vector<const Rule*>* overruled);
   Rule initial_rule(const Slot& slot) const;
   void warn_of_absent(const Plan& plan);
   // New plans for the slots that were handed out and that `concerns` picks; puts them in force only when all were made.
   template <class Concerns>
   void rebuild(Concerns concerns);
+  template <class Concerns>
+  std::vector<std::pair<Slot*, std::unique_ptr<Plan>>> plan_again(Concerns concerns);
+  void change_overrides(std::vector<Rule> changed, const std::string& pattern);
   void put_in_force(Slot& slot, std::unique_ptr<Plan> plan);
   void publish(Slot& slot);
   std::unique_ptr<Slot> new_slot(int32_t op, int32_t driver);
-  const Slot* known_slot(int32_t op, int32_t driver) const;
   const Operator& require_known_operator(const char* name) const;
   std::string require_devices(const char* driver) const;
   void write_rule(JsonWriter& json, const Rule& rule) const;
@@ -101,6 +124,8 @@ class Router {
   Catalog catalog_;
   Ledger ledger_;
   std::string shipped_folder_;
+  std::vector<Question> questions_;
+  std::map<Question, std::string> answers_;  // why the target has no kernel for the operator; "" when it has one
   std::vector<Rule> overrides_;
   int32_t next_handle_ = 0;
   std::unique_ptr<Settings> settings_;
@@ -112,6 +137,18 @@ class Router {
   std::vector<std::unique_ptr<const fl_routing_adapter>> adapters_;
   std::atomic<bool> difference_told_{false};
 };
+
+template <class Body>
+auto Router::request(Body body) {
+  for (;;) {
+    try {
+      const Session session(*this);
+      return body();
+    } catch (const Unanswered&) {
+      answer_questions();
+    }
+  }
+}
 
 }  // namespace fl::routing
 

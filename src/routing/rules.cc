@@ -45,11 +45,16 @@ std::string as_variable(std::string_view op) {
 
 const char* source_name(Source source) {
   switch (source) {
-    case Source::kApi: return "api";
-    case Source::kEnvironment: return "environment";
-    case Source::kFile: return "file";
-    case Source::kShipped: return "shipped";
-    case Source::kInitial: return "initial";
+    case Source::kApi:
+      return "api";
+    case Source::kEnvironment:
+      return "environment";
+    case Source::kFile:
+      return "file";
+    case Source::kShipped:
+      return "shipped";
+    case Source::kInitial:
+      return "initial";
   }
   return "";
 }
@@ -90,10 +95,12 @@ void require_operator(const Word& pattern, const Location& at, const Catalog& ca
   if (is_glob(pattern.text)) {
     const auto matches = [&](const Operator& op) { return glob_matches(pattern.text, op.name); };
     if (pattern.text == "*" || std::any_of(catalog.operators().begin(), catalog.operators().end(), matches)) return;
-    fail_at(here, formatted("'%s' matches no operator. Remove it, or see 'flagos routes' for the names.", pattern.text.c_str()));
+    fail_at(here, formatted("'%s' matches no operator. Remove it, or see 'flagos routes' for the names.",
+                            pattern.text.c_str()));
   }
   if (catalog.find_operator(pattern.text) != nullptr || catalog.knows_base(pattern.text)) return;
-  fail_at(here, formatted("unknown operator '%s'.%s", pattern.text.c_str(), catalog.suggest_operator(pattern.text).c_str()));
+  fail_at(here,
+          formatted("unknown operator '%s'.%s", pattern.text.c_str(), catalog.suggest_operator(pattern.text).c_str()));
 }
 
 void require_driver(const std::string& name, const Location& at, const Catalog& catalog) {
@@ -106,12 +113,14 @@ std::vector<Rule> rules_of(const Conf& conf, Source source, const Catalog& catal
   std::vector<Rule> rules;
   for (const ConfLine& line : conf.lines) {
     require_operator(line.pattern, line.at, catalog);
-    rules.push_back({source, line.pattern.text, line.section, resolve_chain(line.chain, line.at, catalog), line.at, line.reason, -1});
+    rules.push_back({source, line.pattern.text, line.section, resolve_chain(line.chain, line.at, catalog), line.at,
+                     line.reason, -1});
   }
   return rules;
 }
 
-std::vector<Rule> rules_of_environment(const std::vector<std::pair<std::string, std::string>>& variables, const Catalog& catalog) {
+std::vector<Rule> rules_of_environment(const std::vector<std::pair<std::string, std::string>>& variables,
+                                       const Catalog& catalog) {
   std::vector<Rule> rules;
   for (const auto& [suffix, value] : variables) {
     const Location at{"FLAGOS_OP_" + suffix, 0, 0};
@@ -131,7 +140,8 @@ std::vector<Rule> rules_of_environment(const std::vector<std::pair<std::string, 
         written.push_back(as_variable(base_name(op.name)));
       }
       const std::string near = closest(suffix, {written.begin(), written.end()});
-      fail_at(at, "no operator has this name." + (near.empty() ? std::string() : " Did you mean FLAGOS_OP_" + near + "?") +
+      fail_at(at, "no operator has this name." +
+                      (near.empty() ? std::string() : " Did you mean FLAGOS_OP_" + near + "?") +
                       " Write an overload or a base name with '__' for '.', as in FLAGOS_OP_add__Tensor=cpu.");
     }
     const std::vector<int32_t> chain = resolve_chain(parse_chain(value, at), at, catalog);

@@ -29,7 +29,7 @@ struct Rule {
   std::string driver;          // "" for all
   std::vector<int32_t> chain;  // target ids, left to right
   Location at;
-  std::string reason;  // the comment beside it
+  std::string reason;   // the comment beside it
   int32_t handle = -1;  // of an override of the API
 };
 

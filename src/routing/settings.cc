@@ -16,7 +16,8 @@ std::string working_folder() {
   return failure ? "." : folder.string();
 }
 
-// The folder that holds the package, then the package's own: "torch_fl/backends.conf" and "backends.conf" are both found.
+// The folder that holds the package, then the package's own: "torch_fl/backends.conf" and "backends.conf" are both
+// found.
 std::vector<std::string> package_folders(const std::string& shipped_folder) {
   if (shipped_folder.empty()) return {};
   const std::filesystem::path folder = std::filesystem::path(shipped_folder + "/").lexically_normal().parent_path();
@@ -46,7 +47,8 @@ Settings::Settings(const Catalog& catalog, const std::string& shipped_folder) : 
     if (!found) {
       std::string where;
       for (const std::string& folder : folders) where += (where.empty() ? "" : ", ") + folder;
-      fl::fail(FL_INVALID_ARGUMENT, "FLAGOS_BACKEND_CONFIG: there is no file '%s'. Looked in: %s.", path, where.c_str());
+      fl::fail(FL_INVALID_ARGUMENT, "FLAGOS_BACKEND_CONFIG: there is no file '%s'. Looked in: %s.", path,
+               where.c_str());
     }
     try {
       file = read_rules(*found, shipped_folder, Source::kFile, catalog);

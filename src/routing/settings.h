@@ -24,8 +24,8 @@ class Settings {
   // Throws with the location of the first thing that is wrong.
   Settings(const Catalog& catalog, const std::string& shipped_folder);
 
-  // The shipped file of a driver, backends_<driver>.conf or else backends.conf; read here for a driver that was declared
-  // after the rest was read.
+  // The shipped file of a driver, backends_<driver>.conf or else backends.conf; read here for a driver that was
+  // declared after the rest was read.
   const RuleFile& shipped(const std::string& driver, const Catalog& catalog);
 
   bool strict = false;

@@ -50,7 +50,8 @@ fl_outcome run_compared(const Route& route, size_t index, void* call) {
   Slot& slot = *plan.slot;
   const fl_routing_adapter& adapter = slot.router->adapter();
   const bool comparable = plan.reference_run != nullptr && plan.reference_target != plan.candidates[index].target;
-  if ((route.trace & FL_TRACE_SHADOW) == 0 || !comparable || adapter.shadow == nullptr) return run_counted(route, index, call);
+  if ((route.trace & FL_TRACE_SHADOW) == 0 || !comparable || adapter.shadow == nullptr)
+    return run_counted(route, index, call);
 
   Watched watched{route, index};
   std::string report;
@@ -59,8 +60,8 @@ fl_outcome run_compared(const Route& route, size_t index, void* call) {
   {
     const Quiet quiet(true);
     arguments = call_text(slot, call);  // before the call, which may write into its arguments
-    const int32_t differs = adapter.shadow(call, &Watched::run, &watched, plan.reference_run, plan.reference_data, append,
-                                           &report, &outcome);
+    const int32_t differs = adapter.shadow(call, &Watched::run, &watched, plan.reference_run, plan.reference_data,
+                                           append, &report, &outcome);
     if (differs == 0 || outcome != FL_ROUTE_DONE) return outcome;
   }
   if (slot.difference_told.exchange(true)) return outcome;
@@ -91,8 +92,8 @@ fl_outcome run_traced(const Route& route, size_t index, void* call, const std::s
       const Quiet quiet(true);  // describing a call may make calls
       text = call_text(*plan.slot, call);
     }
-    log(dispatch_level(), "dispatch %s -> %s. %s%s%s", text.c_str(), candidate.name.c_str(), origin_sentence(plan).c_str(),
-        why.empty() ? "" : " ", why.c_str());
+    log(dispatch_level(), "dispatch %s -> %s. %s%s%s", text.c_str(), candidate.name.c_str(),
+        origin_sentence(plan).c_str(), why.empty() ? "" : " ", why.c_str());
   }
   return run_compared(route, index, call);
 }
