@@ -55,8 +55,10 @@ int64_t native_stream(int64_t device, int64_t id) {
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(flagos, m) {
+  m.def("version() -> str", [] { return std::string(fl_version()); });
   m.def("device_count() -> int", [] { return static_cast<int64_t>(device_count()); });
   m.def("device_count_or_zero() -> int", [] { return static_cast<int64_t>(device_count_or_zero()); });
+  m.def("devices_found() -> bool", [] { return devices_found(); });
   m.def("current_device() -> int", [] { return static_cast<int64_t>(current_device()); });
   m.def("set_device(int device) -> ()", [](int64_t device) { set_current_device(device_argument(device)); });
   m.def(
@@ -65,7 +67,9 @@ TORCH_LIBRARY_FRAGMENT(flagos, m) {
       "int driver_index, int ordinal, int capabilities)",
       &device_properties);
   m.def("device_synchronize(int device) -> ()", [](int64_t device) { check(fl_device_synchronize(device_argument(device))); });
-  m.def("device_usable(int device) -> ()", [](int64_t device) { check(fl_device_usable(device_argument(device))); });
+  // False after fork where the driver cannot go on in the child; every other call then raises.
+  m.def("device_works(int device) -> bool",
+        [](int64_t device) { return fl_device_usable(device_argument(device)) == FL_OK; });
   m.def("device_opened(int device) -> bool", [](int64_t device) { return fl_device_opened(device_argument(device)) != 0; });
   m.def("device_peers(int device, int peer) -> bool", &peers);
 
@@ -75,6 +79,7 @@ TORCH_LIBRARY_FRAGMENT(flagos, m) {
 
   m.def("default_generator(int device) -> Generator?",
         [](int64_t device) -> std::optional<at::Generator> { return default_generator(device_argument(device)); });
+  m.def("seed_all(int seed) -> ()", [](int64_t seed) { seed_all(static_cast<uint64_t>(seed)); });
   m.def("cpu_engine() -> bool", [] { return cpu_engine(); });
 }
 

@@ -21,7 +21,10 @@ std::string explain(const std::string& name, const std::optional<std::string>& d
   if (const auto* op = find_operator(name); op != nullptr && op->arguments > 0) {
     torch::jit::Stack stack(op->arguments);
     stack[0] = operands.vec();
-    traits = traits_of(Call{op->handle, *op, stack});
+    const auto dot = op->full_name.find('.');
+    const auto handle = c10::Dispatcher::singleton().findSchemaOrThrow(
+        op->full_name.substr(0, dot).c_str(), dot == std::string::npos ? "" : op->full_name.substr(dot + 1).c_str());
+    traits = traits_of(Call{handle, *op, stack});
   }
   return text_from([&](fl_text_sink sink, void* context) {
     return fl_routing_explain(name.c_str(), text_or_null(driver), traits, sink, context);
