@@ -41,8 +41,9 @@ Devices find_devices() {
 }
 
 // Finding may fail (a bad FLAGOS_DRIVER): then nothing is kept and the next call tries again, so that each use raises.
+std::atomic<const Devices*> found{nullptr};
+
 const Devices& devices() {
-  static std::atomic<const Devices*> found{nullptr};
   if (const auto* d = found.load(std::memory_order_acquire)) return *d;
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
@@ -66,6 +67,8 @@ c10::DeviceIndex device_count_or_zero() noexcept {
     return 0;
   }
 }
+
+bool devices_found() noexcept { return found.load(std::memory_order_acquire) != nullptr; }
 
 const DeviceFacts& device_facts(c10::DeviceIndex device) { return devices().facts[static_cast<size_t>(device)]; }
 
