@@ -28,7 +28,7 @@ TEST_F(RoutingTest, eight_threads_call_while_routes_change) {
       }
     });
   }
-  for (int round = 0; round < 100; ++round) {
+  for (int round = 0; round < 40; ++round) {
     const int32_t first = router.add_override("mm", "fast, cpu", nullptr);
     router.set_trace(FL_TRACE_COUNT);
     const int32_t second = router.add_override("mm*", "other", nullptr);
