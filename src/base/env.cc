@@ -95,7 +95,7 @@ Settings family(std::string_view name) { return current().family(name); }
 
 void read_again() { publish(process_environment(), g_current.load(std::memory_order_acquire)); }
 
-Scoped::Scoped(const Settings& variables)
+Scoped::Scoped(std::initializer_list<std::pair<std::string, std::string>> variables)
     : outer_(g_current.load(std::memory_order_acquire)) {
   publish(variables, static_cast<const Snapshot*>(outer_));
 }
@@ -112,12 +112,12 @@ fl_status fl_env_at(int32_t index, fl_env_info* info) {
   return fl::guarded([&] {
     const auto table = fl::env::table();
     if (index < 0 || static_cast<size_t>(index) >= table.size()) {
-      fl::fail(FL_INVALID_ARGUMENT, "There is no environment variable number %d; ask for 0 to %zu.", index, table.size() - 1);
+      fl::fail(FL_INVALID_ARGUMENT, "There is no environment variable number %d; ask for 0 to %zu.", index,
+               table.size() - 1);
     }
     const fl::env::Variable& variable = table[static_cast<size_t>(index)];
-    const fl_env_info all{sizeof(fl_env_info), variable.name,    fl::env::type_name(variable.type),
-                          variable.values,     variable.initial, variable.help,
-                          fl::env::current().raw(variable.name)};
+    const fl_env_info all{sizeof(fl_env_info), variable.name, fl::env::type_name(variable.type),    variable.values,
+                          variable.initial,    variable.help, fl::env::current().raw(variable.name)};
     fl::fill_struct(info, all);
   });
 }

@@ -8,6 +8,7 @@
 #define FLAGOS_BASE_ENV_H_
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,7 +22,7 @@ const char* text(std::string_view name);
 // The same, converted. An unset variable without a default is false, 0, 0 or empty; `text` tells the difference.
 bool flag(std::string_view name);
 int64_t integer(std::string_view name);
-uint64_t bytes(std::string_view name);            // "64M" is 64 * 2^20
+uint64_t bytes(std::string_view name);                 // "64M" is 64 * 2^20
 std::vector<std::string> list(std::string_view name);  // words between commas
 
 // The members of a family that are set, in the environment's order: {"mm__out", "cuda"} for FLAGOS_OP_mm__out=cuda
@@ -36,7 +37,7 @@ void read_again();
 // real environment is not touched.
 class Scoped {
  public:
-  explicit Scoped(const std::vector<std::pair<std::string, std::string>>& variables);
+  explicit Scoped(std::initializer_list<std::pair<std::string, std::string>> variables);
   ~Scoped();
   Scoped(const Scoped&) = delete;
   Scoped& operator=(const Scoped&) = delete;

@@ -13,7 +13,8 @@ namespace fl::env {
 
 using Settings = std::vector<std::pair<std::string, std::string>>;  // name and value, as the environment has them
 
-// The entry that declares `name`, by its own name or as a member of a family; an Error with a suggestion when none does.
+// The entry that declares `name`, by its own name or as a member of a family; an Error with a suggestion when none
+// does.
 const Variable& declared(std::string_view name);
 
 class Snapshot {

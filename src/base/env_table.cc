@@ -19,7 +19,8 @@ constexpr Variable kTable[] = {
 
     // Routing.
     {"FLAGOS_BACKEND_CONFIG", Type::kPath, "", nullptr,
-     "The conf file that routes operators, relative to the working directory or to the installed package; unset takes the "
+     "The conf file that routes operators, relative to the working directory or to the installed package; unset takes "
+     "the "
      "driver's shipped file."},
     {"FLAGOS_OP_*", Type::kText, "", nullptr,
      "The chain of targets of one operator: FLAGOS_OP_mm__out=cuda routes mm.out ('.' is written '__')."},
@@ -41,13 +42,16 @@ constexpr Variable kTable[] = {
      "The random engine of the host driver: counter-based, or PyTorch's CPU engine with its state, bit for bit."},
     {"FLAGOS_THREADS", Type::kInt, "0", "0..1024",
      "Threads of the built-in pool, the caller included; 0 takes one a processor. With PyTorch its own pool is used."},
-    {"FLAGOS_LOG_LEVEL", Type::kWord, "warning", "error|warning|info|debug", "The least urgent records that are shown."},
+    {"FLAGOS_LOG_LEVEL", Type::kWord, "warning", "error|warning|info|debug",
+     "The least urgent records that are shown."},
 
     // Compiled kernels.
     {"FLAGOS_CPU_TARGET", Type::kText, "", nullptr,
      "Processor that kernels are compiled for, such as x86-64-v3; unset takes this machine's."},
-    {"FLAGOS_TRITON_DUMP", Type::kPath, "", nullptr, "Folder into which each stage of a kernel's compilation is written."},
-    {"FLAGOS_TRITON_CHECK", Type::kFlag, "0", nullptr, "Compiles in a child process first, so that bad IR cannot end this one."},
+    {"FLAGOS_TRITON_DUMP", Type::kPath, "", nullptr,
+     "Folder into which each stage of a kernel's compilation is written."},
+    {"FLAGOS_TRITON_CHECK", Type::kFlag, "0", nullptr,
+     "Compiles in a child process first, so that bad IR cannot end this one."},
     {"FLAGOS_PERF_MAP", Type::kFlag, "0", nullptr,
      "Names loaded kernels in /tmp/perf-<pid>.map, where the perf tool looks for them."},
 
@@ -67,13 +71,20 @@ constexpr Variable kTable[] = {
 
 const char* type_name(Type type) {
   switch (type) {
-    case Type::kFlag: return "flag";
-    case Type::kInt: return "int";
-    case Type::kBytes: return "bytes";
-    case Type::kPath: return "path";
-    case Type::kWord: return "word";
-    case Type::kList: return "list";
-    case Type::kText: return "text";
+    case Type::kFlag:
+      return "flag";
+    case Type::kInt:
+      return "int";
+    case Type::kBytes:
+      return "bytes";
+    case Type::kPath:
+      return "path";
+    case Type::kWord:
+      return "word";
+    case Type::kList:
+      return "list";
+    case Type::kText:
+      return "text";
   }
   return "";
 }

@@ -12,7 +12,7 @@ enum class Type { kFlag, kInt, kBytes, kPath, kWord, kList, kText };
 const char* type_name(Type type);
 
 struct Variable {
-  const char* name;     // a family of variables ends in '*'
+  const char* name;  // a family of variables ends in '*'
   Type type;
   const char* initial;  // "" when there is no default
   const char* values;   // kWord and kList: "a|b|c"; kInt and kBytes: "least..most"; nullptr: anything of the type

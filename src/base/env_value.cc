@@ -76,8 +76,8 @@ void check_words(const Variable& variable, std::string_view value, const std::ve
   const std::vector<std::string_view> allowed = split(variable.values, '|');
   for (std::string_view word : words) {
     if (std::find(allowed.begin(), allowed.end(), word) != allowed.end()) continue;
-    const std::string choice = allowed.size() == 1 ? "'" + std::string(allowed[0]) + "'" : std::string("one of ") + variable.values;
-    refuse(variable, value, choice, did_you_mean(word, allowed));
+    if (allowed.size() == 1) refuse(variable, value, "'" + std::string(allowed[0]) + "'");
+    refuse(variable, value, std::string("one of ") + variable.values, did_you_mean(word, allowed));
   }
 }
 
@@ -132,13 +132,24 @@ std::vector<std::string> parse_list(const Variable& variable, std::string_view v
 
 void check(const Variable& variable, std::string_view value) {
   switch (variable.type) {
-    case Type::kFlag: parse_flag(variable, value); break;
-    case Type::kInt: parse_integer(variable, value); break;
-    case Type::kBytes: parse_bytes(variable, value); break;
-    case Type::kList: parse_list(variable, value); break;
-    case Type::kWord: check_words(variable, value, {value}); break;
+    case Type::kFlag:
+      parse_flag(variable, value);
+      break;
+    case Type::kInt:
+      parse_integer(variable, value);
+      break;
+    case Type::kBytes:
+      parse_bytes(variable, value);
+      break;
+    case Type::kList:
+      parse_list(variable, value);
+      break;
+    case Type::kWord:
+      check_words(variable, value, {value});
+      break;
     case Type::kPath:
-    case Type::kText: break;
+    case Type::kText:
+      break;
   }
 }
 

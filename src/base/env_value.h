@@ -12,7 +12,7 @@
 
 namespace fl::env {
 
-bool parse_flag(const Variable& variable, std::string_view value);      // 1|on|true|yes, 0|off|false|no; any case
+bool parse_flag(const Variable& variable, std::string_view value);        // 1|on|true|yes, 0|off|false|no; any case
 int64_t parse_integer(const Variable& variable, std::string_view value);  // decimal, within variable.values
 uint64_t parse_bytes(const Variable& variable, std::string_view value);   // decimal with K, M, G or T for 2^10 ... 2^40
 std::vector<std::string> parse_list(const Variable& variable, std::string_view value);

@@ -40,14 +40,22 @@ const char* last_error() noexcept {
 
 const char* status_name(fl_status status) noexcept {
   switch (status) {
-    case FL_OK: return "FL_OK";
-    case FL_NOT_READY: return "FL_NOT_READY";
-    case FL_OUT_OF_MEMORY: return "FL_OUT_OF_MEMORY";
-    case FL_INVALID_ARGUMENT: return "FL_INVALID_ARGUMENT";
-    case FL_UNSUPPORTED: return "FL_UNSUPPORTED";
-    case FL_DEVICE_LOST: return "FL_DEVICE_LOST";
-    case FL_ABSENT: return "FL_ABSENT";
-    case FL_INTERNAL: return "FL_INTERNAL";
+    case FL_OK:
+      return "FL_OK";
+    case FL_NOT_READY:
+      return "FL_NOT_READY";
+    case FL_OUT_OF_MEMORY:
+      return "FL_OUT_OF_MEMORY";
+    case FL_INVALID_ARGUMENT:
+      return "FL_INVALID_ARGUMENT";
+    case FL_UNSUPPORTED:
+      return "FL_UNSUPPORTED";
+    case FL_DEVICE_LOST:
+      return "FL_DEVICE_LOST";
+    case FL_ABSENT:
+      return "FL_ABSENT";
+    case FL_INTERNAL:
+      return "FL_INTERNAL";
   }
   return "unknown status";
 }

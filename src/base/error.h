@@ -37,8 +37,8 @@ const char* last_error() noexcept;
 const char* status_name(fl_status status) noexcept;
 
 // Runs `body` at the C boundary. `body` returns nothing (then FL_OK) or a fl_status, which is passed on. An Error, a
-// bad_alloc or another std::exception becomes a status with its text in fl_last_error(). An exception of another type is
-// a bug of the core: it ends the process here rather than unwinding into C.
+// bad_alloc or another std::exception becomes a status with its text in fl_last_error(). An exception of another type
+// is a bug of the core: it ends the process here rather than unwinding into C.
 template <class Body>
 fl_status guarded(Body&& body) noexcept {
   try {

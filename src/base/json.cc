@@ -10,8 +10,8 @@ namespace {
 
 constexpr size_t kPiece = 4096;  // bytes gathered before a call of the sink
 
-// The length of the well-formed UTF-8 sequence at the start of `text`, 0 when there is none (RFC 3629: no overlong forms,
-// no surrogates, nothing above U+10FFFF).
+// The length of the well-formed UTF-8 sequence at the start of `text`, 0 when there is none (RFC 3629: no overlong
+// forms, no surrogates, nothing above U+10FFFF).
 size_t utf8_length(std::string_view text) {
   const auto byte = [&](size_t index) { return index < text.size() ? static_cast<unsigned char>(text[index]) : 0u; };
   const auto follows = [&](size_t index) { return (byte(index) & 0xC0u) == 0x80u; };
@@ -19,11 +19,13 @@ size_t utf8_length(std::string_view text) {
   if (lead < 0x80) return 1;
   if (lead >= 0xC2 && lead <= 0xDF) return follows(1) ? 2 : 0;
   if (lead >= 0xE0 && lead <= 0xEF) {
-    const bool valid = follows(1) && follows(2) && !(lead == 0xE0 && byte(1) < 0xA0) && !(lead == 0xED && byte(1) > 0x9F);
+    const bool valid =
+        follows(1) && follows(2) && !(lead == 0xE0 && byte(1) < 0xA0) && !(lead == 0xED && byte(1) > 0x9F);
     return valid ? 3 : 0;
   }
   if (lead >= 0xF0 && lead <= 0xF4) {
-    const bool valid = follows(1) && follows(2) && follows(3) && !(lead == 0xF0 && byte(1) < 0x90) && !(lead == 0xF4 && byte(1) > 0x8F);
+    const bool valid = follows(1) && follows(2) && follows(3) && !(lead == 0xF0 && byte(1) < 0x90) &&
+                       !(lead == 0xF4 && byte(1) > 0x8F);
     return valid ? 4 : 0;
   }
   return 0;

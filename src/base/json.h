@@ -1,5 +1,6 @@
-// A streaming JSON writer: values go out as they are said, through a fl_text_sink, in pieces. Text is escaped, bytes that
-// are no UTF-8 become U+FFFD, numbers are written without a locale, and a NaN or an infinity is null, for JSON has none.
+// A streaming JSON writer: values go out as they are said, through a fl_text_sink, in pieces. Text is escaped, bytes
+// that are no UTF-8 become U+FFFD, numbers are written without a locale, and a NaN or an infinity is null, for JSON has
+// none.
 #ifndef FLAGOS_BASE_JSON_H_
 #define FLAGOS_BASE_JSON_H_
 
@@ -34,10 +35,7 @@ class JsonWriter {
     return raw(flag ? "true" : "false");
   }
   template <std::integral Number>
-    requires(!std::same_as<Number, bool>)
-  JsonWriter& value(Number number) {
-    return raw(std::to_string(number));
-  }
+  requires(!std::same_as<Number, bool>) JsonWriter& value(Number number) { return raw(std::to_string(number)); }
   JsonWriter& null() { return raw("null"); }
 
   // key(name).value(what)

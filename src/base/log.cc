@@ -25,7 +25,9 @@ struct Sink {
 };
 std::atomic<const Sink*> g_sink{nullptr};
 
-int32_t within_levels(int32_t level) { return level < FL_LOG_ERROR ? FL_LOG_ERROR : level > FL_LOG_DEBUG ? FL_LOG_DEBUG : level; }
+int32_t within_levels(int32_t level) {
+  return level < FL_LOG_ERROR ? FL_LOG_ERROR : level > FL_LOG_DEBUG ? FL_LOG_DEBUG : level;
+}
 
 void hand_out(int32_t level, const std::string& text) {
   const Sink* sink = g_sink.load(std::memory_order_acquire);

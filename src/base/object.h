@@ -18,10 +18,10 @@ namespace fl {
 
 class Object {
  public:
-  // `name` is what perf and gdb show. `resolver` (may be null) gives the addresses of symbols that the image leaves open;
-  // it is called during load only. The image is copied where needed and may go after the call. Any thread.
-  static std::unique_ptr<Object> load(const void* image, size_t size, std::string_view name, fl_symbol_resolver resolver,
-                                      void* resolver_context);
+  // `name` is what perf and gdb show. `resolver` (may be null) gives the addresses of symbols that the image leaves
+  // open; it is called during load only. The image is copied where needed and may go after the call. Any thread.
+  static std::unique_ptr<Object> load(const void* image, size_t size, std::string_view name,
+                                      fl_symbol_resolver resolver, void* resolver_context);
   // Unloads: no code of it may run, and no address of it may be used, any more.
   virtual ~Object() = default;
   Object(const Object&) = delete;

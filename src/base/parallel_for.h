@@ -16,7 +16,9 @@ namespace fl {
 template <class Body>
 void parallel_for(int64_t begin, int64_t end, int64_t grain, Body&& body) {
   using Plain = std::remove_reference_t<Body>;
-  const auto call = [](void* context, int64_t first, int64_t last) noexcept { (*static_cast<Plain*>(context))(first, last); };
+  const auto call = [](void* context, int64_t first, int64_t last) noexcept {
+    (*static_cast<Plain*>(context))(first, last);
+  };
   fl_parallel_for(begin, end, grain, call, const_cast<std::remove_const_t<Plain>*>(&body));
 }
 

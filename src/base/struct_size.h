@@ -17,7 +17,8 @@ template <class Struct>
 void fill_struct(Struct* out, const Struct& all) {
   static_assert(std::is_trivially_copyable_v<Struct> && offsetof(Struct, struct_size) == 0);
   if (out == nullptr || out->struct_size < 2 * sizeof(size_t)) {
-    fail(FL_INVALID_ARGUMENT, "A struct to be filled came without its struct_size; set it to the sizeof of the struct.");
+    fail(FL_INVALID_ARGUMENT,
+         "A struct to be filled came without its struct_size; set it to the sizeof of the struct.");
   }
   const size_t known = std::min(out->struct_size, sizeof(Struct));
   std::memcpy(reinterpret_cast<char*>(out) + sizeof(size_t), reinterpret_cast<const char*>(&all) + sizeof(size_t),

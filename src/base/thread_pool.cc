@@ -42,7 +42,8 @@ ThreadPool::ThreadPool(int32_t threads) {
     try {
       workers_.emplace_back([this] { work(); });
     } catch (const std::system_error& error) {
-      log(FL_LOG_WARNING, "The thread pool has %d threads instead of %d: %s. Raise the limit of threads or lower FLAGOS_THREADS.",
+      log(FL_LOG_WARNING,
+          "The thread pool has %d threads instead of %d: %s. Raise the limit of threads or lower FLAGOS_THREADS.",
           index, threads, error.what());
       break;
     }

@@ -42,8 +42,8 @@ class ThreadPool {
 
   std::mutex caller_;  // held by the call that has the workers
   Call call_{};
-  std::atomic<int64_t> next_{0};       // the next range that nobody took
-  std::atomic<uint32_t> busy_{0};      // workers that are still inside the call
+  std::atomic<int64_t> next_{0};         // the next range that nobody took
+  std::atomic<uint32_t> busy_{0};        // workers that are still inside the call
   std::atomic<uint32_t> generation_{0};  // grows by one with each call; what the workers wait on
   std::atomic<bool> stop_{false};
   std::vector<std::thread> workers_;
