@@ -138,6 +138,11 @@ int main(int argc, char** argv) {
   adapter.traits = [](void* call) { return static_cast<Call*>(call)->traits; };
   adapter.describe = [](void*, fl_text_sink, void*) {};
   adapter.signature = [](void*) { return uint64_t{0}; };
+  adapter.shadow = [](void* call, fl_target_run run, void* data, fl_target_run, void*, fl_text_sink, void*,
+                      fl_outcome* outcome) -> int32_t {
+    *outcome = run(data, call);
+    return 0;
+  };
   adapter.raise = [](fl_status) { std::abort(); };
   fl_routing_set_adapter(&adapter);
   must(fl_routing_declare_driver(0, "host"));
