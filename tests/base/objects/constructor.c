@@ -1,0 +1,2 @@
+int ready;
+__attribute__((constructor)) static void prepare(void) { ready = 1; }

@@ -1,0 +1,2 @@
+__thread int mine;
+int touch(void) { return ++mine; }
