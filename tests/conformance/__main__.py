@@ -1,4 +1,4 @@
-"""`python -m conformance`: runs the databases in the modes asked for, shows progress, writes JSON, and gives the verdict.
+"""`python -m tests.conformance`: runs the databases in the modes asked for, shows progress, writes JSON, and gives the verdict.
 
 Exit status 0: every mode is as expectations.json says. 1: it is not; the sentences say how. 2: it could not run.
 """
@@ -71,7 +71,7 @@ class Run:
 def run_mode(mode: str, tier_name: str, chosen: Sequence[Case], jobs: int, whole: bool) -> Run:
     expectations, tier = Expectations.of(mode), TIERS[tier_name]
     environment = {**expectations.environment, "OMP_NUM_THREADS": "1"}
-    pool = Pool(["-m", "conformance.worker", "--mode", mode], environment, jobs, tier.limit_s)
+    pool = Pool(["-m", "tests.conformance.worker", "--mode", mode], environment, jobs, tier.limit_s)
     started = time.monotonic()
     outcomes = list(_shown(pool.run(chosen), mode, len(chosen)))
     verdict = judge(expectations, tier_name, outcomes, whole)
@@ -120,7 +120,7 @@ def to_json(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     modes = list(json.loads(TABLE.read_text())["modes"])
-    parser = argparse.ArgumentParser(prog="python -m conformance", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
     parser.add_argument("names", nargs="*", help="only these operators, modules or optimizers")
     parser.add_argument("--tier", choices=TIERS, default="ci")
     parser.add_argument("--mode", choices=modes, action="append", help="repeatable; all but 'self' when not given")

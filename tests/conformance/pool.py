@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .case import Case, Failure, Outcome
 
-_FOLDER = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 class Pool:
@@ -86,7 +86,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env=dict(environment),
-            cwd=_FOLDER,
+            cwd=_ROOT,
         )
         self._answers = selectors.DefaultSelector()
         self._answers.register(self._process.stdout, selectors.EVENT_READ)

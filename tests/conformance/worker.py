@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 
 from .case import Case, Outcome
@@ -41,15 +42,11 @@ def main() -> None:
     suites: dict[str, ModuleType] = {"operators": operators, "modules": modules, "optimizers": optimizers}
     comparison = Comparison(torch.device(expectations.device), expectations.tolerances)
     position = _position_writer(arguments.position)
-    ledger = _Ledger() if expectations.ledger else None
     for line in sys.stdin:
         case = Case(**json.loads(line))
         started = time.monotonic()
-        if ledger:
-            ledger.start()
-        outcome = suites[case.suite].run(case, comparison, expectations, position)
-        if ledger:
-            ledger.stop(outcome)
+        run = partial(suites[case.suite].run, case, comparison, expectations, position)
+        outcome = _run_counted(run) if expectations.ledger else run()
         outcome.seconds = round(time.monotonic() - started, 3)
         answers.write(json.dumps(outcome.to_json()) + "\n")
         answers.flush()
@@ -64,24 +61,18 @@ def _position_writer(path: str) -> Callable[[str], None]:
     return write
 
 
-class _Ledger:
-    """What routing counted for one case. A kernel of the CPU that served a device must have copied its operands."""
+def _run_counted(run: Callable[[], Outcome]) -> Outcome:
+    """With the ledger: a kernel of the CPU that served a device whose memory it cannot read must have copied bytes."""
+    from torch_fl import routing
 
-    def __init__(self) -> None:
-        from torch_fl import routing
-
-        self._routing = routing
-        routing.trace(count=True)
-
-    def start(self) -> None:
-        self._routing.report(clear=True)
-
-    def stop(self, outcome: Outcome) -> None:
-        for row in self._routing.report():
-            if row.target != "cpu":
-                continue
-            outcome.kernels += row.calls
-            outcome.copied_bytes += row.copied_bytes
+    with routing.trace() as ledger:
+        outcome = run()
+    served = [entry for entry in ledger.report() if entry.target == "cpu" and entry.calls > entry.declined]
+    outcome.kernels = sum(entry.calls for entry in served)
+    outcome.copied_bytes = sum(entry.copied_bytes for entry in served)
+    if served and not outcome.copied_bytes:
+        outcome.uncounted = sorted(entry.operator for entry in served)
+    return outcome
 
 
 if __name__ == "__main__":

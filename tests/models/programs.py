@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 import torch_fl  # noqa: F401
-from conformance.case import describe
-from conformance.comparison import Comparison
+from tests.conformance.case import describe
+from tests.conformance.comparison import Comparison
 
 from . import tiny
 

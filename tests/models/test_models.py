@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conformance.expectations import Expectations
+from tests.conformance.expectations import Expectations
 
-TESTS = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CASES = (
     "forward sdpa float32",
     "forward sdpa bfloat16",
@@ -39,7 +39,7 @@ CASES = (
 def differences() -> dict[str, str | None]:
     environment = {**os.environ, **Expectations.of("exact").environment, "HF_HUB_OFFLINE": "1"}
     child = subprocess.run(
-        [sys.executable, "-m", "models.programs"], cwd=TESTS, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "tests.models.programs"], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert child.returncode == 0, child.stderr[-3000:]
     return json.loads(child.stdout)
