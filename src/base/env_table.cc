@@ -42,6 +42,8 @@ constexpr Variable kTable[] = {
      "The random engine of the host driver: counter-based, or PyTorch's CPU engine with its state, bit for bit."},
     {"FLAGOS_THREADS", Type::kInt, "0", "0..1024",
      "Threads of the built-in pool, the caller included; 0 takes one a processor. With PyTorch its own pool is used."},
+    {"FLAGOS_LIBRARY_DIR", Type::kPath, "", nullptr,
+     "Folder from which Python loads libflagos.so and libtorch_fl-<torch minor>.so; unset takes the installed one."},
     {"FLAGOS_LOG_LEVEL", Type::kWord, "warning", "error|warning|info|debug",
      "The least urgent records that are shown."},
 
