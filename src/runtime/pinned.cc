@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "runtime/device.h"
 #include "runtime/devices.h"
+#include "runtime/stream.h"
 
 namespace fl::runtime {
 namespace {
