@@ -25,7 +25,7 @@ setup:  ## .venv with the pinned dependencies; system packages when root
 build: setup  ## compile everything into build/ and install the package into .venv, editable
 	$(CONFIGURE) -B $(BUILD) -DFLAGOS_TORCH_DIRS="$(TORCH_DIR)" -DFLAGOS_IN_TREE=ON >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	ninja -C $(BUILD) -j $(JOBS)
-	@VENV=$(VENV) scripts/link_package.sh
+	@VENV=$(VENV) BUILD=$(BUILD) scripts/link_package.sh
 
 run: build  ## the tour: two real models on the device, compared with cpu (ARGS="--json")
 	$(PY) examples/tour.py $(ARGS)
