@@ -54,7 +54,11 @@ enum {
   FL_TRAIT_SYMBOLIC = 39
 };
 
-/* ---- What the adapter declares ---- */
+/* ---- What the adapter declares: drivers, targets and operators, before it asks for the first slot ---- */
+/* The driver index of runtime.h and its name. Index -1: a driver that is known but has no devices here, so that a conf
+ * file may have a section for it. Again with the same name and index does nothing. */
+FL_EXPORT fl_status fl_routing_declare_driver(int32_t driver, const char* name);
+
 typedef struct fl_target_info {
   size_t struct_size;
   const char* name;     /* "flagos_python" */

@@ -1,0 +1,116 @@
+// Gives PrivateUse1 a kernel for every aten operator that PyTorch's CPU has one for: the routed kernel, which looks at the
+// operator's route and runs the target. The list is asked of the dispatcher when the library is loaded, so it is that of
+// the PyTorch at hand.
+//
+// Note [Which operators are routed]
+//  - Those with a CPU kernel. An operator without one is decomposed by PyTorch into such ones; giving it a kernel here
+//    would take its autograd formula away.
+//  - Structured functionals too, though PyTorch would make them of empty() and the out= form: a conf file names them.
+//  - Not the structural ones (factories, views, copies, set_, resize_): they are the device itself (structural.h).
+//  - Three whose composite form refuses devices that it does not know: convolution, its backward and mode(out=).
+#include <torch/library.h>
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "aten/cpu_target.h"
+#include "aten/elementwise.h"
+#include "aten/errors.h"
+#include "aten/operator.h"
+#include "aten/own_kernels.h"
+#include "aten/structural.h"
+
+namespace flagos {
+namespace {
+
+class RoutedKernel final : public c10::OperatorKernel {
+ public:
+  explicit RoutedKernel(const Operator& op) : op_(op) {}
+  void operator()(const c10::OperatorHandle& handle, c10::DispatchKeySet /*keys*/, torch::jit::Stack* stack) {
+    run_routed({handle, op_, *stack});
+  }
+
+ private:
+  const Operator& op_;
+};
+
+fl_outcome run_cpu_target(void* /*data*/, void* call) {
+  const auto& c = *static_cast<const Call*>(call);
+  c.op.own != nullptr ? c.op.own(c) : run_on_cpu(c);
+  return FL_ROUTE_DONE;
+}
+
+int32_t cpu_target_serves(void* /*data*/, const char* name, const char* /*driver*/, char* why, size_t why_size) {
+  const auto* op = find_operator(name);
+  if (op != nullptr && (op->has_cpu_kernel || op->own != nullptr)) return 1;
+  snprintf(why, why_size, "PyTorch has no CPU kernel for %s", name);
+  return 0;
+}
+
+int32_t cpu_target = -1;
+
+void declare_cpu_target() {
+  fl_target_info info{};
+  info.struct_size = sizeof info;
+  info.name = "cpu";
+  info.mask = ~0ull;
+  info.run = &run_cpu_target;
+  info.serves = &cpu_target_serves;
+  check(fl_routing_declare_target(&info, &cpu_target));
+}
+
+// Operators outside of the loop below: an operator of a library that has a CPU kernel and none for the device.
+void unrouted(const c10::OperatorHandle& handle, c10::DispatchKeySet /*keys*/, torch::jit::Stack* stack) {
+  TORCH_CHECK_NOT_IMPLEMENTED(handle.hasComputedKernelForDispatchKey(c10::DispatchKey::CPU), handle.operator_name(),
+                              " has no kernel for flagos and none for cpu");
+  auto& op = operator_for(handle);
+  run_routed({handle, op, *stack});
+}
+
+}  // namespace
+
+int32_t cpu_target_id() { return cpu_target; }
+
+TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  declare_cpu_target();
+  auto& dispatcher = c10::Dispatcher::singleton();
+  std::unordered_map<std::string_view, OwnKernel> own;
+  for (const auto& kernel : own_kernels()) own.emplace(kernel.name, kernel.run);
+  std::unordered_map<std::string, ShortWay> short_ways;
+  for (auto& way : elementwise_short_ways()) short_ways.emplace(way.name, way);
+  const auto route = [&](const c10::OperatorHandle& handle) {
+    auto& op = operator_for(handle);
+    if (const auto way = short_ways.find(op.name); way != short_ways.end()) {
+      way->second.install(m, handle, op);
+      return;
+    }
+    if (const auto kernel = own.find(op.name); kernel != own.end()) {
+      op.own = kernel->second;
+      own.erase(kernel);
+    }
+    m.impl(op.full_name.c_str(), torch::CppFunction::makeFromBoxedFunctor(std::make_unique<RoutedKernel>(op)));
+  };
+  for (const auto& name : dispatcher.getRegistrationsForDispatchKey(c10::DispatchKey::CPU)) {
+    if (name.name.rfind("aten::", 0) != 0 || is_structural(name)) continue;
+    if (const auto handle = dispatcher.findSchema(name)) route(*handle);
+  }
+  route(dispatcher.findSchemaOrThrow("aten::convolution", ""));
+  route(dispatcher.findSchemaOrThrow("aten::convolution_backward", ""));
+  route(dispatcher.findSchemaOrThrow("aten::mode", "values"));
+  // What is left has no CPU kernel at all.
+  for (const auto& [name, run] : std::exchange(own, {})) {
+    const auto dot = name.find('.');
+    const auto base = "aten::" + std::string(name.substr(0, dot));
+    const auto overload = dot == std::string_view::npos ? std::string() : std::string(name.substr(dot + 1));
+    const auto handle = dispatcher.findSchemaOrThrow(base.c_str(), overload.c_str());
+    auto& op = operator_for(handle);
+    op.own = run;
+    m.impl(op.full_name.c_str(), torch::CppFunction::makeFromBoxedFunctor(std::make_unique<RoutedKernel>(op)));
+  }
+}
+
+TORCH_LIBRARY_IMPL(_, PrivateUse1, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&unrouted>()); }
+
+}  // namespace flagos

@@ -1,0 +1,69 @@
+// What the routing room asks of the plugin: traits, texts, the shadow comparison, exceptions; and the targets that other
+// parts of flagos bring and that are known by name before they are there.
+#include <ATen/core/Tensor.h>
+
+#include <array>
+
+#include "aten/errors.h"
+#include "aten/operator.h"
+#include "aten/shadow.h"
+#include "aten/traits.h"
+
+namespace flagos {
+namespace {
+
+const Call& call_of(void* call) { return *static_cast<const Call*>(call); }
+
+void emit(const std::string& text, fl_text_sink sink, void* context) { sink(context, text.data(), text.size()); }
+
+const fl_routing_adapter kAdapter{
+    sizeof(fl_routing_adapter),
+    [](void* call) { return traits_of(call_of(call)); },
+    [](void* call, fl_text_sink sink, void* context) {
+      std::string text;
+      describe(call_of(call), text);
+      emit(text, sink, context);
+    },
+    [](void* call) { return signature_of(call_of(call)); },
+    [](void* call, fl_target_run run, void* data, fl_target_run reference, void* reference_data, fl_text_sink sink,
+       void* context, fl_outcome* outcome) -> int32_t {
+      std::string report;
+      if (!run_shadowed(call_of(call), run, data, reference, reference_data, *outcome, report)) return 0;
+      emit(report, sink, context);
+      return 1;
+    },
+    [](fl_status status) { raise(status); }};
+
+struct AbsentTarget {
+  const char *name, *aliases, *drivers, *why;
+};
+
+// Words of the reference's conf files whose kernels come with other parts.
+constexpr std::array<AbsentTarget, 5> kAbsent{{
+    {"flagos", "flaggems", nullptr, "FlagGems' kernels are not part of this build; route the operator to cpu"},
+    {"flagos_python", "flaggems_python", nullptr, "FlagGems' Python functions are not part of this build; route the operator to cpu"},
+    {"cuda", nullptr, "cuda", "this build has no driver for CUDA devices; route the operator to cpu"},
+    {"metax", nullptr, "metax", "this build has no driver for MetaX devices; route the operator to cpu"},
+    {"ascend", nullptr, "ascend", "this build has no driver for Ascend devices; route the operator to cpu"},
+}};
+
+const bool declared = [] {
+  fl_routing_set_adapter(&kAdapter);
+  for (int dtype = 0; dtype < 31; ++dtype) {
+    fl_routing_name_trait(dtype, c10::toString(static_cast<at::ScalarType>(dtype)));
+  }
+  for (const auto& target : kAbsent) {
+    fl_target_info info{};
+    info.struct_size = sizeof info;
+    info.name = target.name;
+    info.aliases = target.aliases;
+    info.drivers = target.drivers;
+    info.absent = target.why;
+    int32_t id = -1;
+    check(fl_routing_declare_target(&info, &id));
+  }
+  return true;
+}();
+
+}  // namespace
+}  // namespace flagos

@@ -1,0 +1,3 @@
+#define FL_RANDOM_KERNELS kGenericKernels
+#define FL_RANDOM_PATH_NAME "generic"
+#include "random/elementwise_kernels.h"
