@@ -61,6 +61,9 @@ FL_EXPORT fl_status fl_compiler_argument(const fl_compiler_program* program, uin
 /* The tile IR as it was understood. */
 FL_EXPORT fl_status fl_compiler_print(const fl_compiler_program* program, fl_text_sink sink, void* context);
 
+/* A fl_symbol_resolver for compiled kernels: the functions of the C library and libm that they may call; 0 for others. */
+FL_EXPORT uint64_t fl_compiler_resolve(void* context, const char* name);
+
 #ifdef __cplusplus
 }
 #endif

@@ -2,6 +2,8 @@
 
 #include "flagos/compiler.h"
 
+#include <dlfcn.h>
+
 #include <map>
 #include <memory>
 #include <string>
@@ -88,4 +90,12 @@ fl_status fl_compiler_print(const fl_compiler_program* program, fl_text_sink sin
     const std::string text = fl::ttir::print(*program->module);
     sink(context, text.data(), text.size());
   });
+}
+
+uint64_t fl_compiler_resolve(void*, const char* name) {
+  // libm is a library of its own: it need not be in the global scope of a Python process.
+  static void* const libm = dlopen("libm.so.6", RTLD_NOW | RTLD_LOCAL);
+  void* found = libm == nullptr ? nullptr : dlsym(libm, name);
+  if (found == nullptr) found = dlsym(RTLD_DEFAULT, name);
+  return reinterpret_cast<uint64_t>(found);
 }

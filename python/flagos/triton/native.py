@@ -1,0 +1,200 @@
+"""The C functions behind the backend: fl_compiler_* (flagos/compiler.h) and kernels of the runtime (flagos/runtime.h).
+
+Texts in and out, no Triton and no PyTorch. Failures become CompileError or KernelError with the core's own text.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import cache
+
+from flagos import libraries
+
+_OK = 0
+ADDRESS, BYTES = 0, 1  # fl_arg.kind
+
+
+class CompileError(RuntimeError):
+    """A kernel is not valid tile IR or cannot be lowered; the text names the operation and its line."""
+
+
+class KernelError(RuntimeError):
+    """A compiled kernel could not be loaded or launched."""
+
+
+class _Target(ctypes.Structure):
+    _fields_ = (
+        ("struct_size", ctypes.c_size_t),
+        ("triple", ctypes.c_char_p),
+        ("cpu", ctypes.c_char_p),
+        ("features", ctypes.c_char_p),
+        ("lanes", ctypes.c_int32),
+    )
+
+
+class _Constant(ctypes.Structure):
+    _fields_ = (("argument", ctypes.c_uint32), ("reserved", ctypes.c_uint32), ("value", ctypes.c_int64))
+
+
+class _Options(ctypes.Structure):
+    _fields_ = (
+        ("struct_size", ctypes.c_size_t),
+        ("constants", ctypes.POINTER(_Constant)),
+        ("constant_count", ctypes.c_uint32),
+    )
+
+
+class _ProgramInfo(ctypes.Structure):
+    _fields_ = (
+        ("struct_size", ctypes.c_size_t),
+        ("symbol", ctypes.c_char_p),
+        ("llvm_ir", ctypes.c_void_p),
+        ("llvm_ir_size", ctypes.c_uint64),
+        ("scratch_bytes", ctypes.c_uint64),
+        ("launch_flags", ctypes.c_uint32),
+        ("argument_count", ctypes.c_uint32),
+    )
+
+
+class _Image(ctypes.Structure):
+    _fields_ = (
+        ("struct_size", ctypes.c_size_t),
+        ("kind", ctypes.c_char_p),
+        ("data", ctypes.c_char_p),
+        ("size", ctypes.c_uint64),
+        ("module", ctypes.c_char_p),
+        ("function", ctypes.c_char_p),
+        ("resolver", ctypes.c_void_p),
+        ("resolver_context", ctypes.c_void_p),
+    )
+
+
+class Argument(ctypes.Structure):
+    """fl_arg: where the value of a launch's argument lies."""
+
+    _fields_ = (("kind", ctypes.c_uint32), ("size", ctypes.c_uint32), ("data", ctypes.c_void_p))
+
+
+class LaunchConfig(ctypes.Structure):
+    """fl_launch_config."""
+
+    _fields_ = (
+        ("struct_size", ctypes.c_size_t),
+        ("grid", ctypes.c_uint32 * 3),
+        ("block", ctypes.c_uint32 * 3),
+        ("shared_bytes", ctypes.c_uint32),
+        ("grain", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+    )
+
+
+@dataclass(frozen=True)
+class Target:
+    """What kernels of this host are compiled for."""
+
+    triple: str
+    cpu: str
+    features: str
+    lanes: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """A lowered kernel, ready for LLVM."""
+
+    symbol: str
+    llvm_ir: str
+    scratch_bytes: int
+    launch_flags: int
+    arguments: tuple[tuple[int, int], ...]  # (kind, size) of each
+
+
+_SINK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_char), ctypes.c_size_t)
+
+
+@cache
+def library() -> ctypes.CDLL:
+    core = ctypes.CDLL(str(libraries.folder() / libraries.CORE))
+    core.fl_last_error.restype = ctypes.c_char_p
+    core.fl_compiler_release.restype = None
+    core.fl_compiler_release.argtypes = (ctypes.c_void_p,)
+    core.fl_compiler_get_info.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+    core.fl_compiler_argument.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p)
+    core.fl_compiler_print.argtypes = (ctypes.c_void_p, _SINK, ctypes.c_void_p)
+    core.fl_kernel_release.restype = None
+    core.fl_kernel_release.argtypes = (ctypes.c_void_p,)
+    core.fl_launch.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
+    core.fl_stream_default.argtypes = (ctypes.c_int32, ctypes.c_void_p)
+    return core
+
+
+def last_error() -> str:
+    """Why the last call on this thread failed."""
+    return library().fl_last_error().decode("utf-8", "replace")
+
+
+@cache
+def host_target() -> Target:
+    """The CPU of this host; FLAGOS_CPU_TARGET lowers it. Raises CompileError where there is none to serve."""
+    target = _Target(struct_size=ctypes.sizeof(_Target))
+    if library().fl_compiler_host_target(ctypes.byref(target)) != _OK:
+        raise CompileError(last_error())
+    return Target(target.triple.decode(), target.cpu.decode(), target.features.decode(), target.lanes)
+
+
+def compile_tile_ir(text: str, constants: dict[int, int] | None = None) -> Program:
+    """Lowers the text of a TTIR module. `constants` fixes integer arguments, by number, to values."""
+    core = library()
+    encoded = text.encode()
+    fixed = [_Constant(argument=index, value=value) for index, value in (constants or {}).items()]
+    options = _Options(
+        struct_size=ctypes.sizeof(_Options),
+        constants=(_Constant * len(fixed))(*fixed),
+        constant_count=len(fixed),
+    )
+    handle = ctypes.c_void_p()
+    if core.fl_compiler_compile(encoded, ctypes.c_uint64(len(encoded)), ctypes.byref(options), ctypes.byref(handle)) != _OK:
+        raise CompileError(last_error())
+    try:
+        info = _ProgramInfo(struct_size=ctypes.sizeof(_ProgramInfo))
+        core.fl_compiler_get_info(handle, ctypes.byref(info))
+        arguments = []
+        for index in range(info.argument_count):
+            kind, size = ctypes.c_uint32(), ctypes.c_uint32()
+            core.fl_compiler_argument(handle, index, ctypes.byref(kind), ctypes.byref(size))
+            arguments.append((kind.value, size.value))
+        return Program(
+            symbol=info.symbol.decode(),
+            llvm_ir=ctypes.string_at(info.llvm_ir, info.llvm_ir_size).decode(),
+            scratch_bytes=info.scratch_bytes,
+            launch_flags=info.launch_flags,
+            arguments=tuple(arguments),
+        )
+    finally:
+        core.fl_compiler_release(handle)
+
+
+class Kernel:
+    """A loaded kernel: one reference to a fl_kernel, given back when the object goes."""
+
+    def __init__(self, name: str, symbol: str, image: bytes, device: int = 0) -> None:
+        self.handle = ctypes.c_void_p()
+        self.stream = ctypes.c_void_p()
+        described = _Image(
+            struct_size=ctypes.sizeof(_Image),
+            kind=b"elf-x86_64",
+            data=image,
+            size=len(image),
+            module=name.encode(),
+            function=symbol.encode(),
+            resolver=ctypes.cast(library().fl_compiler_resolve, ctypes.c_void_p),
+        )
+        if library().fl_kernel_load(ctypes.c_int32(device), ctypes.byref(described), ctypes.byref(self.handle)) != _OK:
+            raise KernelError(f"loading the kernel '{name}': {last_error()}")
+        if library().fl_stream_default(device, ctypes.byref(self.stream)) != _OK:
+            raise KernelError(f"loading the kernel '{name}': {last_error()}")
+
+    def __del__(self) -> None:
+        if self.handle:
+            library().fl_kernel_release(self.handle)
