@@ -52,6 +52,7 @@ typedef struct fl_compiler_program_info {
   uint64_t scratch_bytes;  /* fl_launch_config.shared_bytes */
   uint32_t launch_flags;   /* fl_launch_config.flags */
   uint32_t argument_count; /* all of the kernel's, those fixed by constants too: their values are not read */
+  uint64_t stride_arguments; /* bit i: argument i multiplies positions; a variant in which it is fixed to 1 is faster */
 } fl_compiler_program_info;
 FL_EXPORT fl_status fl_compiler_get_info(const fl_compiler_program* program, fl_compiler_program_info* info);
 

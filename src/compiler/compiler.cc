@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/struct_size.h"
+#include "compiler/analysis/strides.h"
 #include "compiler/lower/kernel.h"
 #include "compiler/target.h"
 #include "compiler/ttir/parser.h"
@@ -71,6 +72,7 @@ fl_status fl_compiler_get_info(const fl_compiler_program* program, fl_compiler_p
     answer.scratch_bytes = static_cast<uint64_t>(program->kernel.scratch);
     answer.launch_flags = program->kernel.ordered ? FL_LAUNCH_ORDERED : 0;
     answer.argument_count = static_cast<uint32_t>(program->module->function.arguments().size());
+    answer.stride_arguments = fl::compiler::stride_arguments(program->module->function);
     fl::fill_struct(info, answer);
   });
 }

@@ -54,6 +54,7 @@ class _ProgramInfo(ctypes.Structure):
         ("scratch_bytes", ctypes.c_uint64),
         ("launch_flags", ctypes.c_uint32),
         ("argument_count", ctypes.c_uint32),
+        ("stride_arguments", ctypes.c_uint64),
     )
 
 
@@ -108,6 +109,7 @@ class Program:
     scratch_bytes: int
     launch_flags: int
     arguments: tuple[tuple[int, int], ...]  # (kind, size) of each
+    stride_arguments: frozenset[int]  # those worth a variant in which they are one
 
 
 _SINK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_char), ctypes.c_size_t)
@@ -170,9 +172,57 @@ def compile_tile_ir(text: str, constants: dict[int, int] | None = None) -> Progr
             scratch_bytes=info.scratch_bytes,
             launch_flags=info.launch_flags,
             arguments=tuple(arguments),
+            stride_arguments=frozenset(index for index in range(64) if info.stride_arguments >> index & 1),
         )
     finally:
         core.fl_compiler_release(handle)
+
+
+class _DeviceInfo(ctypes.Structure):
+    _fields_ = (
+        ("struct_size", ctypes.c_size_t),
+        ("hal", ctypes.c_byte * (8 + 128 + 64 + 8 + 4 + 4)),
+        ("driver", ctypes.c_char_p),
+        ("driver_version", ctypes.c_char_p),
+        ("driver_index", ctypes.c_int32),
+        ("ordinal", ctypes.c_int32),
+        ("capabilities", ctypes.c_uint32),
+    )
+
+
+@cache
+def core_version() -> str:
+    """Of libflagos.so."""
+    library().fl_version.restype = ctypes.c_char_p
+    return library().fl_version().decode()
+
+
+def thread_count() -> int:
+    """Of the process's one thread pool."""
+    return library().fl_thread_count()
+
+
+@cache
+def host_device() -> int:
+    """The flagos device that is this host. Raises KernelError where FLAGOS_DRIVER leaves the host out."""
+    core = library()
+    count = ctypes.c_int32()
+    if core.fl_device_count(ctypes.byref(count)) != _OK:
+        raise KernelError(last_error())
+    for device in range(count.value):
+        info = _DeviceInfo(struct_size=ctypes.sizeof(_DeviceInfo))
+        if core.fl_device_get_info(device, ctypes.byref(info)) == _OK and info.driver == b"host":
+            return device
+    raise KernelError(
+        "Triton kernels on cpu tensors run on flagos' host driver, which is not among its devices; "
+        "name it in FLAGOS_DRIVER, for example FLAGOS_DRIVER=sim,host"
+    )
+
+
+def launch(kernel: Kernel, config: LaunchConfig, arguments: ctypes.Array, count: int) -> None:
+    """Runs the grid; returns when it is done on the host. Raises KernelError."""
+    if library().fl_launch(kernel.handle, ctypes.byref(config), arguments, count, kernel.stream) != _OK:
+        raise KernelError(last_error())
 
 
 class Kernel:

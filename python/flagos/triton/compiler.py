@@ -1,0 +1,126 @@
+"""What Triton asks of a backend when it compiles a kernel (triton.backends.compiler.BaseBackend).
+
+Stages: "ttir" runs Triton's own passes, "tile" is the text that libflagos.so reads, "flk" is the compiled kernel with
+what its launch needs.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import triton
+from triton._C.libtriton import ir, passes
+from triton.backends.compiler import BaseBackend, GPUTarget
+
+from flagos.triton import image, native, versions
+from flagos.triton.diagnostics import explain_failure
+
+versions.check(triton.__version__)
+
+
+@dataclass(frozen=True)
+class CpuOptions:
+    """Compile options. What only means something on a GPU is accepted and ignored."""
+
+    num_warps: int = 1
+    num_stages: int = 1
+    num_ctas: int = 1
+    warp_size: int = 1
+    maxnreg: int | None = None
+    cluster_dims: tuple[int, int, int] = (1, 1, 1)
+    ir_override: str | None = None
+    enable_fp_fusion: bool = False
+    launch_cooperative_grid: bool = False
+    launch_pdl: bool = False
+    supported_fp8_dtypes: tuple[str, ...] = ("fp8e4nv", "fp8e5")
+    deprecated_fp8_dot_operand_dtypes: tuple[str, ...] = ()
+    default_dot_input_precision: str = "ieee"
+    allowed_dot_input_precisions: tuple[str, ...] = ("ieee", "tf32", "tf32x3", "bf16x3", "bf16x6")
+    max_num_imprecise_acc_default: int = 0
+    extern_libs: tuple[tuple[str, str], ...] = ()
+    debug: bool = False
+    sanitize_overflow: bool = False
+    backend_name: str = "cpu"
+    arch: str = ""
+    instrumentation_mode: str = ""
+    matrix_instr_nonkdim: int = 0
+    extra: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def hash(self) -> str:
+        """Names these options in Triton's cache."""
+        key = "_".join(f"{name}-{value}" for name, value in sorted(self.__dict__.items()))
+        return hashlib.sha256(key.encode()).hexdigest()
+
+
+class CpuBackend(BaseBackend):
+    """Compiles for the target that CpuDriver names."""
+
+    binary_ext = "flk"
+
+    @staticmethod
+    def supports_target(target: GPUTarget) -> bool:
+        return target.backend == "cpu"
+
+    @functools.cache  # noqa: B019 - one backend a target, as long as the process
+    def hash(self) -> str:
+        target = native.host_target()
+        return f"flagos-{native.core_version()}-{target.cpu}{target.features}"
+
+    def parse_options(self, options: dict[str, Any]) -> CpuOptions:
+        known = CpuOptions.__dataclass_fields__
+        given = {name: value for name, value in options.items() if name in known and value is not None}
+        return CpuOptions(**{**given, "arch": str(self.target.arch)})
+
+    def load_dialects(self, context: ir.context) -> None:
+        """Stock dialects are enough."""
+
+    def get_module_map(self) -> dict[str, ModuleType]:
+        from triton.language.extra.cuda import libdevice
+
+        return {"triton.language.extra.libdevice": libdevice}
+
+    def get_codegen_implementation(self, options: CpuOptions) -> dict[str, Any]:
+        return {"min_dot_size": lambda lhs, rhs: (1, 1, 1)}
+
+    def pack_metadata(self, metadata: Any) -> Any:
+        return metadata
+
+    @staticmethod
+    def make_ttir(module: ir.module, metadata: dict[str, Any]) -> ir.module:
+        manager = ir.pass_manager(module.context)
+        manager.enable_debug()
+        passes.common.add_inliner(manager)
+        passes.ttir.add_rewrite_tensor_pointer(manager)
+        passes.ttir.add_rewrite_tensor_descriptor_to_pointer(manager)
+        passes.common.add_canonicalizer(manager)
+        passes.ttir.add_combine(manager)
+        passes.ttir.add_reorder_broadcast(manager)
+        passes.common.add_cse(manager)
+        passes.common.add_symbol_dce(manager)
+        passes.ttir.add_loop_unroll(manager)
+        manager.run(module, "make_ttir")
+        metadata["name"] = module.get_entry_func_name()
+        metadata["shared"] = 0
+        return module
+
+    @staticmethod
+    def make_tile(module: ir.module, metadata: dict[str, Any]) -> str:
+        text = module.str_nodebug()
+        try:
+            native.compile_tile_ir(text)
+        except native.CompileError as error:
+            raise explain_failure(error, str(module)) from None
+        return text
+
+    @staticmethod
+    def make_kernel(text: str, metadata: dict[str, Any]) -> bytes:
+        return image.build(text, {})
+
+    def add_stages(self, stages: dict[str, Any], options: CpuOptions, language: Any) -> None:
+        stages["ttir"] = self.make_ttir
+        stages["tile"] = self.make_tile
+        stages["flk"] = self.make_kernel
