@@ -410,8 +410,13 @@ Piece Nest::compute(const Value* block, const Coordinates& at, int copy) {
 }
 
 Piece Nest::element(const ttir::Operation& op, const Coordinates& at, int copy) {
-  // In the main loop a condition that is known to hold chooses by itself.
-  if (op.op == Op::kSelect && op.operands[0]->type.tensor && is_assumed(op.operands[0], at)) return value(op.operands[1], at, copy);
+  // In the main loop a condition that is known to hold chooses by itself. The result belongs to that loop, however little
+  // it depends on: the loop for the rest must not find it.
+  if (op.op == Op::kSelect && op.operands[0]->type.tensor && is_assumed(op.operands[0], at)) {
+    Piece chosen = value(op.operands[1], at, copy);
+    chosen.level = std::max(chosen.level, static_cast<int>(vector_loop_) + 1);
+    return chosen;
+  }
   std::vector<Piece> pieces;
   int width = 1;
   int level = 0;
