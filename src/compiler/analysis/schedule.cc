@@ -63,6 +63,7 @@ class Scheduler {
     for (const Block* block : region.blocks) {
       for (const Operation* op : block->operations) {
         schedule_.position[op] = static_cast<int>(order_.size());
+        for (const Value* operand : op->operands) ++schedule_.uses[operand];
         order_.push_back(op);
         const bool combines = op->op == Op::kReduce || op->op == Op::kScan;
         if (op->op == Op::kStore || op->op == Op::kAtomicRmw || op->op == Op::kAtomicCas) clobbers_.push_back(schedule_.position[op]);
@@ -74,7 +75,7 @@ class Scheduler {
 
   static bool blocks_a_group(const Operation& op) {
     return ttir::row_of(op.op).effect != Effect::kPure || op.op == Op::kReduce || op.op == Op::kScan || op.op == Op::kDot ||
-           op.op == Op::kHistogram || op.op == Op::kGather;
+           op.op == Op::kHistogram;
   }
 
   void group_stores(const Block& block) {
@@ -169,6 +170,7 @@ class Scheduler {
   void visit(const Operation& op) {
     const int here = schedule_.position[&op];
     for (const Value* result : op.results) decide(op, result);
+    if (op.op == Op::kGather) gathered_.insert(op.operands[0]);  // read at positions that are not known
     switch (op.op) {
       case Op::kStore: {
         auto leader = leader_.find(&op);
@@ -222,12 +224,12 @@ class Scheduler {
       overwritten = overwritten || (op.op == Op::kLoad && clobbered(op, site));
     }
     schedule_.last_use[value] = last;
-    const bool always = op.op == Op::kReduce || op.op == Op::kScan || op.op == Op::kDot || op.op == Op::kHistogram || op.op == Op::kGather ||
+    const bool always = op.op == Op::kReduce || op.op == Op::kScan || op.op == Op::kDot || op.op == Op::kHistogram ||
                         op.op == Op::kAtomicRmw || op.op == Op::kAtomicCas || !op.regions.empty();
     if (always) return;  // their lowering makes memory for the result
     const bool worth = repeated && costs_[value] >= kWorthStoring && !value->type.pointer;
     const bool is_volatile = op.op == Op::kLoad && op.integer("isVolatile") != 0;
-    if (overwritten || is_volatile || worth) schedule_.stored.insert(value);
+    if (overwritten || is_volatile || worth || gathered_.contains(value)) schedule_.stored.insert(value);
   }
 
   Schedule schedule_;
@@ -236,6 +238,7 @@ class Scheduler {
   std::unordered_map<const Operation*, const Operation*> leader_;
   std::unordered_map<const Value*, Sites> sites_;
   std::unordered_map<const Value*, int> costs_;
+  std::unordered_set<const Value*> gathered_;
 };
 
 }  // namespace

@@ -25,7 +25,7 @@ bool is_narrow_float(const Type& type) { return type.holds_float() && ttir::bits
 
 std::string suffix(const Type& element, int width) {
   const std::string name = element.holds_float()
-                               ? (element.scalar == Scalar::kBF16 ? "bf16" : std::string(ttir::name_of(element.scalar)))
+                               ? std::string(ttir::name_of(element.scalar))
                                : "i" + std::to_string(ttir::bits_of(element.scalar));
   return width == 1 ? name : formatted("v%d%s", width, name.c_str());
 }
@@ -89,8 +89,7 @@ std::string Elementwise::select(const Type& element, const std::string& conditio
 std::string Elementwise::cast_float(const Type& from, const Type& to, const std::string& value, int width, Stream& out) {
   if (from == to) return value;
   if (from.scalar == Scalar::kBF16) {
-    const std::string bits = convert("bitcast", from, kI16, value, width, out);
-    const std::string wide = convert("zext", kI16, kI32, bits, width, out);
+    const std::string wide = convert("zext", kI16, kI32, value, width, out);
     const std::string high = binary("shl", kI32, wide, integer(16, Scalar::kI32, width), width, out);
     return cast_float(kF32, to, convert("bitcast", kI32, kF32, high, width, out), width, out);
   }
@@ -110,7 +109,7 @@ std::string Elementwise::cast_float(const Type& from, const Type& to, const std:
     const std::string quiet = binary("or", kI32, upper, integer(0x40, Scalar::kI32, width), width, out);
     const std::string nan = compare("fcmp", "uno", kF32, value, value, width, out);
     const std::string chosen = select(kI32, nan, quiet, rounded, width, out);
-    return convert("bitcast", kI16, to, convert("trunc", kI32, kI16, chosen, width, out), width, out);
+    return convert("trunc", kI32, kI16, chosen, width, out);
   }
   if (ttir::bits_of(from.scalar) == 8 || ttir::bits_of(to.scalar) == 8) {
     fail(FL_UNSUPPORTED, "conversions of 8-bit floating-point numbers are not lowered yet");

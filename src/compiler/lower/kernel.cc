@@ -137,7 +137,11 @@ void Kernel::dispatch(const Operation& op) {
       for (const Operation* store : group->second) sinks.push_back({store, nullptr, 0});
       return emit(sinks);
     }
-    case Op::kScan: case Op::kDot: case Op::kGather: case Op::kHistogram: case Op::kAtomicRmw: case Op::kAtomicCas:
+    case Op::kScan: return scan(op);
+    case Op::kDot: return dot(op);
+    case Op::kHistogram: return histogram(op);
+    case Op::kAtomicRmw:
+    case Op::kAtomicCas: return atomic(op);
     case Op::kPrint: case Op::kAssert: fail(FL_UNSUPPORTED, "'%s' is not lowered", ttir::name_of(op.op));
     default: break;
   }

@@ -55,8 +55,15 @@ class Kernel {
   std::vector<const Value*> loads_of(const std::vector<Sink>& sinks) const;
   void store_block(const Value* value);
   void reduce(const Operation& op);
+  void scan(const Operation& op);
+  void atomic(const Operation& op);
+  void histogram(const Operation& op);
   static std::vector<size_t> natural_order(const std::vector<int64_t>& shape);
   static size_t last_dimension(const std::vector<int64_t>& shape);
+
+  // kernel_dot.cc
+  void dot(const Operation& op);
+  std::optional<int64_t> sum_in_place(const Operation& op) const;
 
   // kernel_control.cc
   void for_loop(const Operation& op);

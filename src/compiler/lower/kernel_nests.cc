@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "compiler/lower/atomics.h"
 #include "compiler/lower/kernel.h"
 
 namespace fl::compiler {
@@ -63,7 +64,7 @@ void Kernel::store_block(const Value* value) {
 std::vector<const ttir::Value*> Kernel::loads_of(const std::vector<Sink>& sinks) const {
   std::vector<const Value*> open;
   for (const Sink& sink : sinks) {
-    if (sink.store != nullptr) open.insert(open.end(), sink.store->operands.begin(), sink.store->operands.end());
+    if (sink.touches_memory()) open.insert(open.end(), sink.operands().begin(), sink.operands().end());
   }
   std::unordered_set<const Value*> seen;
   std::vector<const Value*> loads;
@@ -195,6 +196,98 @@ void Kernel::reduce(const Operation& op) {
       shared_.scalars[op.results[i]] = joined;
     }
   }
+}
+
+void Kernel::scan(const Operation& op) {
+  std::vector<int64_t> slots;
+  for (const Value* result : op.results) slots.push_back(slot_of_result(result));
+  Nest fast(shared_, Nest::Mode::kFast);
+  fast.before().label = out_->label;
+  fast.scan(op, slots);
+  write_nest(fast, [&] {
+    Nest exact(shared_, Nest::Mode::kExact);
+    exact.before().label = out_->label;
+    exact.scan(op, slots);
+    write_nest(exact, [] {});
+  });
+  for (size_t i = 0; i < slots.size(); ++i) shared_.slots[op.results[i]] = slots[i];
+}
+
+// Lane after lane, with all loads that it needs done before: other programs may see each step.
+void Kernel::atomic(const Operation& op) {
+  const size_t values = op.op == Op::kAtomicCas ? 3 : 2;
+  if (!op.result()->type.tensor) {
+    std::vector<std::string> operands;
+    for (size_t i = 0; i < values; ++i) operands.push_back(text(op.operands[i]));
+    std::string mask = op.operands.size() > values ? text(op.operands[values]) : "";
+    if (mask == "true") mask.clear();
+    shared_.scalars[op.result()] = atomic_element(module_, shared_.ops, op, operands, mask, *out_);
+    if (op.op == Op::kAtomicCas) ordered_ = true;  // mostly a lock
+    return;
+  }
+  Sink sink;
+  sink.atomic = &op;
+  const bool used = schedule_.uses.contains(op.result());
+  sink.slot = used ? slot_of_result(op.result()) : -1;
+  std::vector<const Value*> stored;
+  store_first(loads_of({sink}), &stored, false);
+  const std::vector<int64_t>& shape = op.result()->type.shape;
+  auto write = [&](Nest::Mode mode, const std::function<void()>& otherwise) {
+    Nest nest(shared_, mode);
+    nest.make_loops(shape, natural_order(shape), last_dimension(shape), true);
+    nest.before().label = out_->label;
+    nest.map({sink});
+    write_nest(nest, otherwise);
+  };
+  write(Nest::Mode::kFast, [&] { write(Nest::Mode::kExact, [] {}); });
+  for (const Value* value : stored) shared_.slots.erase(value);
+  if (used) shared_.slots[op.result()] = sink.slot;
+}
+
+// Counts into a block of the arena, one element after the other; values outside of it are not counted.
+void Kernel::histogram(const Operation& op) {
+  const Type counted = op.operands[0]->type;
+  const Type kI64 = Type::of(Scalar::kI64);
+  std::vector<int64_t> slots;
+  for (const Value* operand : op.operands) {
+    slots.push_back(allocate(operand->type, position_));
+    emit({{nullptr, operand, slots.back()}});
+  }
+  const int64_t bins = op.result()->type.shape[0];
+  const int64_t target = slot_of_result(op.result());
+  const std::string base = module_.fresh();
+  out_->line(base + " = getelementptr i8, ptr %scratch, i64 " + std::to_string(target));
+  module_.declare("void @llvm.memset.p0.i64(ptr, i8, i64, i1)");
+  out_->line("call void @llvm.memset.p0.i64(ptr " + base + ", i8 0, i64 " + std::to_string(bins * 4) + ", i1 false)");
+  std::vector<Carried> none;
+  counted_loop(module_, shared_.ops, *out_, "0", std::to_string(counted.elements()), 1, false, &none, [&](Stream& body, const std::string& position) {
+    auto element = [&](size_t operand, const std::string& type) {
+      const std::string start = module_.fresh();
+      body.line(start + " = getelementptr i8, ptr %scratch, i64 " + std::to_string(slots[operand]));
+      const std::string place = module_.fresh();
+      body.line(place + " = getelementptr " + type + ", ptr " + start + ", i64 " + position);
+      const std::string value = module_.fresh();
+      body.line(value + " = load " + type + ", ptr " + place);
+      return value;
+    };
+    std::string bin = element(0, llvm_type(counted.element(), 1));
+    if (counted.scalar != Scalar::kI64) bin = shared_.ops.convert("sext", counted.element(), kI64, bin, 1, body);
+    std::string inside = shared_.ops.compare("icmp", "ult", kI64, bin, std::to_string(bins), 1, body);
+    if (slots.size() > 1) {
+      const Type kI8 = Type::of(Scalar::kI8);
+      const std::string on = shared_.ops.compare("icmp", "ne", kI8, element(1, "i8"), "0", 1, body);
+      inside = shared_.ops.binary("and", Type::of(Scalar::kI1), inside, on, 1, body);
+    }
+    const std::string safe = shared_.ops.select(kI64, inside, bin, "0", 1, body);
+    const std::string place = module_.fresh();
+    body.line(place + " = getelementptr i32, ptr " + base + ", i64 " + safe);
+    const std::string before = module_.fresh();
+    body.line(before + " = load i32, ptr " + place);
+    const Type kI32 = Type::of(Scalar::kI32);
+    const std::string one = shared_.ops.convert("zext", Type::of(Scalar::kI1), kI32, inside, 1, body);
+    body.line("store i32 " + shared_.ops.binary("add", kI32, before, one, 1, body) + ", ptr " + place);
+  });
+  shared_.slots[op.result()] = target;
 }
 
 }  // namespace fl::compiler

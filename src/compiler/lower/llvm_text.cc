@@ -15,11 +15,11 @@ std::string llvm_type(Scalar scalar, bool pointer, int width) {
       case Scalar::kI8:
       case Scalar::kF8E4M3:
       case Scalar::kF8E5M2: name = "i8"; break;
+      case Scalar::kBF16:
       case Scalar::kI16: name = "i16"; break;
       case Scalar::kI32: name = "i32"; break;
       case Scalar::kI64: name = "i64"; break;
       case Scalar::kF16: name = "half"; break;
-      case Scalar::kBF16: name = "bfloat"; break;
       case Scalar::kF32: name = "float"; break;
       case Scalar::kF64: name = "double"; break;
     }
@@ -32,7 +32,6 @@ std::string llvm_constant(uint64_t bits, Scalar scalar) {
   switch (scalar) {
     case Scalar::kI1: return bits != 0 ? "true" : "false";
     case Scalar::kF16: return formatted("0xH%04llX", value);
-    case Scalar::kBF16: return formatted("0xR%04llX", value);
     case Scalar::kF32: {  // written as the double of the same value; NaN payloads survive the widening by hand
       const auto narrow = static_cast<uint32_t>(bits);
       if ((narrow & 0x7F800000u) == 0x7F800000u) {

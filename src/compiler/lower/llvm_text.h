@@ -16,7 +16,8 @@ namespace fl::compiler {
 using ttir::Scalar;
 using ttir::Type;
 
-// "float", "<16 x float>", "i64" for a pointer. fp8 is i8. Width 1 is a scalar.
+// "float", "<16 x float>", "i64" for a pointer. Width 1 is a scalar. fp8 is i8 and bf16 is i16: CPUs without bf16 would
+// otherwise call a runtime library to move one about.
 std::string llvm_type(Scalar scalar, bool pointer, int width);
 inline std::string llvm_type(const Type& element, int width) { return llvm_type(element.scalar, element.pointer, width); }
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "compiler/analysis/schedule.h"
+#include "compiler/lower/counted_loop.h"
 #include "compiler/lower/elementwise.h"
 #include "compiler/lower/llvm_text.h"
 
@@ -77,8 +78,13 @@ struct Loop {
 // What a nest does with a block at each position.
 struct Sink {
   const ttir::Operation* store = nullptr;  // tt.store, or
-  const ttir::Value* value = nullptr;      // a block and the offset of the arena it goes to
+  const ttir::Value* value = nullptr;      // a block and the offset of the arena it goes to, or
   int64_t slot = 0;
+  const ttir::Operation* atomic = nullptr;  // tt.atomic_*, whose results go to `slot` unless that is negative
+  std::optional<Scalar> as = std::nullopt;  // a block of floats or integers is widened to this in the arena
+
+  const std::vector<ttir::Value*>& operands() const { return store != nullptr ? store->operands : atomic->operands; }
+  bool touches_memory() const { return store != nullptr || atomic != nullptr; }
 };
 
 class Nest {
@@ -87,7 +93,7 @@ class Nest {
   Nest(Surroundings& shared, Mode mode) : shared_(shared), ops_(shared.ops), module_(shared.module), mode_(mode) {}
 
   // ---- Shape of the nest, fixed first. One loop a dimension of `shape` longer than one, in the order of `order`.
-  void make_loops(const std::vector<int64_t>& shape, const std::vector<size_t>& order, size_t vector_dimension);
+  void make_loops(const std::vector<int64_t>& shape, const std::vector<size_t>& order, size_t vector_dimension, bool one_by_one = false);
   Coordinates coordinates() const { return coordinates_; }  // of a block of that shape
   int lanes() const { return lanes_; }
   const std::vector<Loop>& loops() const { return loops_; }
@@ -101,6 +107,7 @@ class Nest {
   void map(const std::vector<Sink>& sinks);
   // Results are scalars, or go to `slots` as blocks without the axis.
   std::vector<std::string> reduce(const ttir::Operation& op, const std::vector<int64_t>& slots);
+  void scan(const ttir::Operation& op, const std::vector<int64_t>& slots);
   const std::string& entry() const { return entry_; }
   const Stream& body() const { return body_; }
   bool unknown_store() const { return unknown_store_; }  // after check_overlap: a store's addresses are not affine
@@ -157,6 +164,7 @@ class Nest {
   std::string as_memory(const Type& element, const std::string& value, int width, Stream& out);
   std::string from_memory(const Type& element, const std::string& value, int width, Stream& out);
   void store(const Sink& sink, const Coordinates& at, int copy);
+  void atomic(const Sink& sink, const Coordinates& at);
   static Type memory_type(const Type& element);
 
   // nest_mask.cc
@@ -186,11 +194,7 @@ class Nest {
   bool is_assumed(const ttir::Value* mask, const Coordinates& at);
 
   // nest_loops.cc
-  struct Carried {
-    std::string type;
-    std::string current;  // before the loop its start, in the body what comes in, then what goes on; at last the result
-  };
-  using Step = std::function<void(Stream& head, const std::string& position)>;
+  using Step = LoopBody;
   void counted(Stream& out, const std::string& from, const std::string& to, int64_t step, bool may_be_empty, std::vector<Carried>* carried,
                const Step& body);
   void scalar_loop(size_t level, Stream& out, std::vector<Carried>* carried, int64_t from, const std::function<void(Stream&)>& inside);
@@ -201,6 +205,11 @@ class Nest {
   int choose_copies(const std::vector<const ttir::Value*>& roots);
   void forget_lanes();
   static std::string key(const ttir::Value* value, const Coordinates& at, int copy);
+
+  // nest_scan.cc
+  void scan_row(const ttir::Operation& op, const std::vector<int64_t>& slots, Stream& out);
+  void scan_columns(const ttir::Operation& op, const std::vector<int64_t>& slots, Stream& out);
+  std::vector<std::string> scan_lanes(const ttir::Operation& op, std::vector<std::string> values, Stream& out);
 
   // nest_reduce.cc
   std::vector<std::string> combine(const ttir::Operation& op, const std::vector<std::string>& a, const std::vector<std::string>& b,

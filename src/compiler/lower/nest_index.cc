@@ -31,7 +31,8 @@ std::string Nest::key(const ttir::Value* value, const Coordinates& at, int copy)
   return text;
 }
 
-void Nest::make_loops(const std::vector<int64_t>& shape, const std::vector<size_t>& order, size_t vector_dimension) {
+void Nest::make_loops(const std::vector<int64_t>& shape, const std::vector<size_t>& order, size_t vector_dimension,
+                      bool one_by_one) {
   loops_.clear();
   std::vector<int> loop_of(shape.size(), -1);
   for (size_t dimension : order) {
@@ -41,7 +42,7 @@ void Nest::make_loops(const std::vector<int64_t>& shape, const std::vector<size_
     loops_.push_back({shape[dimension], dimension == vector_dimension, ""});
   }
   // Behind a failed guard small code counts, not speed.
-  const int64_t lanes = mode_ == Mode::kExact ? 1 : shared_.target.lanes;
+  const int64_t lanes = mode_ == Mode::kExact || one_by_one ? 1 : shared_.target.lanes;
   lanes_ = static_cast<int>(std::min<int64_t>(lanes, loops_[vector_loop_].extent));
   coordinates_.clear();
   for (size_t dimension = 0; dimension < shape.size(); ++dimension) {

@@ -21,47 +21,9 @@ void Nest::forget_lanes() {
   mapped_.clear();
 }
 
-// Bottom-tested. `to` is beyond the last position; `may_be_empty` adds the test in front.
 void Nest::counted(Stream& out, const std::string& from, const std::string& to, int64_t step, bool may_be_empty,
                    std::vector<Carried>* carried, const Step& body) {
-  const std::string before = out.label;
-  const std::string head_label = module_.fresh_label();
-  const std::string after = module_.fresh_label();
-  if (may_be_empty) {
-    const std::string any = ops_.compare("icmp", "slt", kI64, from, to, 1, out);
-    out.line("br i1 " + any + ", label %" + head_label + ", label %" + after);
-  } else {
-    out.line("br label %" + head_label);
-  }
-  std::vector<std::string> starts;
-  for (Carried& value : *carried) {
-    starts.push_back(value.current);
-    value.current = module_.fresh();
-  }
-  const std::vector<Carried> incoming = *carried;
-  const std::string position = module_.fresh();
-  Stream head;
-  head.label = head_label;
-  body(head, position);
-  const std::string next = ops_.binary("add", kI64, position, std::to_string(step), 1, head);
-  const std::string more = ops_.compare("icmp", "slt", kI64, next, to, 1, head);
-  head.line("br i1 " + more + ", label %" + head_label + ", label %" + after);
-
-  out.open(head_label);
-  out.line(position + " = phi i64 [ " + from + ", %" + before + " ], [ " + next + ", %" + head.label + " ]");
-  for (size_t i = 0; i < carried->size(); ++i) {
-    out.line(incoming[i].current + " = phi " + incoming[i].type + " [ " + starts[i] + ", %" + before + " ], [ " + (*carried)[i].current +
-             ", %" + head.label + " ]");
-  }
-  out.text += head.text;
-  out.open(after);
-  if (!may_be_empty) return;
-  for (size_t i = 0; i < carried->size(); ++i) {
-    const std::string result = module_.fresh();
-    out.line(result + " = phi " + incoming[i].type + " [ " + starts[i] + ", %" + before + " ], [ " + (*carried)[i].current + ", %" +
-             head.label + " ]");
-    (*carried)[i].current = result;
-  }
+  counted_loop(module_, ops_, out, from, to, step, may_be_empty, carried, body);
 }
 
 // Inner loops follow all code of this level, also what they move here while they are written.
@@ -159,17 +121,17 @@ void Nest::map(const std::vector<Sink>& sinks) {
   std::set<std::string> seen;
   analysing_ = true;
   for (const Sink& sink : sinks) {
-    if (sink.store == nullptr) {
+    if (!sink.touches_memory()) {
       sink_masks.push_back({nullptr, {}});
       roots.push_back(sink.value);
       collect_masks(sink.value, coordinates_, &masks, &seen);
       continue;
     }
-    for (const Value* operand : sink.store->operands) {
+    for (const Value* operand : sink.operands()) {
       roots.push_back(operand);
       collect_masks(operand, coordinates_, &masks, &seen);
     }
-    const bool masked = sink.store->operands.size() > 2;
+    const bool masked = sink.store != nullptr && sink.store->operands.size() > 2;
     sink_masks.push_back({masked ? sink.store->operands[2] : nullptr, coordinates_});
   }
   analysing_ = false;
@@ -182,10 +144,10 @@ void Nest::map(const std::vector<Sink>& sinks) {
     const Live live = live_part(masks, sink_masks);
     vector_loop(at, live, 0, copies, &none, [&](int count) {
       for (copy_ = 0; copy_ < count; ++copy_) {
-        for (const Sink& sink : sinks) value(sink.store != nullptr ? sink.store->operands[1] : sink.value, coordinates_, copy_);
+        for (const Sink& sink : sinks) value(sink.touches_memory() ? sink.operands()[1] : sink.value, coordinates_, copy_);
       }
       for (copy_ = 0; copy_ < count; ++copy_) {
-        for (const Sink& sink : sinks) store(sink, coordinates_, copy_);
+        for (const Sink& sink : sinks) sink.atomic != nullptr ? atomic(sink, coordinates_) : store(sink, coordinates_, copy_);
       }
       copy_ = 0;
     });

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "compiler/lower/atomics.h"
 #include "compiler/lower/nest.h"
 
 namespace fl::compiler {
@@ -40,14 +41,14 @@ Type Nest::memory_type(const Type& element) {
 std::string Nest::as_memory(const Type& element, const std::string& value, int width, Stream& out) {
   if (element.pointer) return value;
   if (element.scalar == Scalar::kI1) return ops_.convert("zext", kI1, kI8, value, width, out);
-  if (memory_type(element).scalar == element.scalar) return value;
+  if (llvm_type(memory_type(element), 1) == llvm_type(element, 1)) return value;
   return ops_.convert("bitcast", element, kI16, value, width, out);
 }
 
 std::string Nest::from_memory(const Type& element, const std::string& value, int width, Stream& out) {
   if (element.pointer) return value;
   if (element.scalar == Scalar::kI1) return ops_.compare("icmp", "ne", kI8, value, ops_.integer(0, Scalar::kI8, width), width, out);
-  if (memory_type(element).scalar == element.scalar) return value;
+  if (llvm_type(memory_type(element), 1) == llvm_type(element, 1)) return value;
   return ops_.convert("bitcast", kI16, element, value, width, out);
 }
 
@@ -118,7 +119,7 @@ Piece Nest::address(const Form& form, int copy) {
 
 // One address a lane. base + 32-bit offsets are kept apart for the code generator, which then gathers in one instruction.
 Piece Nest::addresses(const Value* pointer, const Coordinates& at, int copy) {
-  if (const std::optional<Form> form = affine(pointer, at); form && holds_vector(*form)) {
+  if (const std::optional<Form> form = affine(pointer, at); form && lanes_ > 1 && holds_vector(*form)) {
     const Piece lane0 = address(*form, copy);
     const Term& c = form->coefficients[vector_loop_];
     Stream& out = stream(lane0.level);
@@ -223,7 +224,7 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
   Piece address_piece;
   bool contiguous = false;
   bool reversed = false;
-  if (form && !holds_vector(*form)) {
+  if (form && (lanes_ == 1 || !holds_vector(*form))) {
     address_piece = address(*form, copy);
   } else if (form && form->coefficients[vector_loop_].is(ttir::bytes_of(memory.scalar))) {
     address_piece = address(*form, copy);
@@ -405,6 +406,20 @@ Piece Nest::compute(const Value* block, const Coordinates& at, int copy) {
     case Op::kBitcast:
       if (op.operands[0]->type.pointer) return value(op.operands[0], at, copy);
       return element(op, at, copy);
+    case Op::kGather: {  // the source is stored: see schedule.cc
+      Piece position = value(op.operands[1], at, copy);
+      const Type type = op.operands[1]->type.element();
+      Stream& out = stream(position.level);
+      if (ttir::bits_of(type.scalar) > 32) position.text = ops_.convert("trunc", type, kI32, position.text, position.width, out);
+      if (ttir::bits_of(type.scalar) < 32) position.text = ops_.convert("sext", type, kI32, position.text, position.width, out);
+      const auto axis = static_cast<size_t>(op.integer("axis"));
+      const int64_t extent = op.operands[0]->type.shape[axis];
+      Coordinates inner = at;  // an index beyond the block is the kernel's mistake; it must not become a wild read
+      inner[axis].opaque = ops_.binary("and", kI32, position.text, ops_.integer(extent - 1, Scalar::kI32, position.width), position.width, out);
+      inner[axis].width = position.width;
+      inner[axis].level = position.level;
+      return stored(op.operands[0], shared_.slots.at(op.operands[0]), inner, copy);
+    }
     default: return element(op, at, copy);
   }
 }
@@ -437,11 +452,18 @@ Piece Nest::element(const ttir::Operation& op, const Coordinates& at, int copy) 
 
 void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
   const Value* stored_value = sink.store != nullptr ? sink.store->operands[1] : sink.value;
-  const Type element = stored_value->type.element();
-  const Type memory = memory_type(element);
   const int innermost = static_cast<int>(loops_.size());
   Stream& out = stream(innermost);
   Piece piece = value(stored_value, at, copy);
+  Type element = stored_value->type.element();
+  if (sink.as && *sink.as != element.scalar) {
+    const Type wide = Type::of(*sink.as);
+    Stream& where = stream(piece.level);
+    piece.text = wide.holds_float() ? ops_.cast_float(element, wide, piece.text, piece.width, where)
+                                    : ops_.convert("sext", element, wide, piece.text, piece.width, where);
+    element = wide;
+  }
+  const Type memory = memory_type(element);
   if (sink.store == nullptr) {
     const Index flat = flatten(stored_value->type.shape, at);
     Form form = constant_form(0);
@@ -503,6 +525,22 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
     return;
   }
   masked_memory("scatter", element, lanes_, pointers.text, bits, text, out);
+}
+
+// One lane at a time: the nest of an atomic has strips of one.
+void Nest::atomic(const Sink& sink, const Coordinates& at) {
+  const ttir::Operation& op = *sink.atomic;
+  const size_t values = op.op == Op::kAtomicCas ? 3 : 2;
+  Stream& out = stream(static_cast<int>(loops_.size()));
+  std::vector<std::string> operands;
+  for (size_t i = 0; i < values; ++i) operands.push_back(value(op.operands[i], at, copy_).text);
+  std::string on;
+  if (op.operands.size() > values) {
+    const Mask bits = mask(op.operands[values], at, copy_);
+    if (!bits.all) on = bits.piece.text;
+  }
+  const std::string old = atomic_element(module_, ops_, op, operands, on, out);
+  if (sink.slot >= 0) put(op.result(), sink.slot, at, copy_, old, 1, out);
 }
 
 }  // namespace fl::compiler

@@ -1,0 +1,172 @@
+"""Scans, dots, atomics, gathers and histograms."""
+
+import pytest
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def scan_kernel(x, out, AXIS: tl.constexpr, REVERSE: tl.constexpr, M: tl.constexpr, N: tl.constexpr):
+    index = tl.arange(0, M)[:, None] * N + tl.arange(0, N)[None, :]
+    tl.store(out + index, tl.cumsum(tl.load(x + index), AXIS, reverse=REVERSE))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 8), (4, 4), (2, 64), (64, 2), (16, 128)])
+def test_cumsum(shape, axis, reverse):
+    x = torch.randint(-50, 50, shape).float()
+    out = torch.empty_like(x)
+    scan_kernel[(1,)](x, out, AXIS=axis, REVERSE=reverse, M=shape[0], N=shape[1])
+    expected = x.flip(axis).cumsum(axis).flip(axis) if reverse else x.cumsum(axis)
+    assert torch.equal(out, expected)
+
+
+@triton.jit
+def first_larger(a, i, b, j):
+    keep = a >= b
+    return tl.where(keep, a, b), tl.where(keep, i, j)
+
+
+@triton.jit
+def running_maximum_kernel(x, out, where, N: tl.constexpr):
+    c = tl.arange(0, N)
+    value, index = tl.associative_scan((tl.load(x + c), c), 0, first_larger)
+    tl.store(out + c, value)
+    tl.store(where + c, index)
+
+
+@pytest.mark.parametrize("n", [2, 16, 256])
+def test_a_scan_of_two_operands(n):
+    x = torch.randperm(n).float()
+    out, where = torch.empty(n), torch.empty(n, dtype=torch.int32)
+    running_maximum_kernel[(1,)](x, out, where, N=n)
+    expected = x.cummax(0)
+    assert torch.equal(out, expected.values)
+    assert torch.equal(where.long(), expected.indices)
+
+
+@triton.jit
+def matmul_kernel(
+    a, b, c, M, N, K, stride_am, stride_ak, stride_bk, stride_bn, stride_cm, stride_cn,
+    BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr,
+):  # fmt: skip
+    rows = tl.program_id(0) * BM + tl.arange(0, BM)
+    columns = tl.program_id(1) * BN + tl.arange(0, BN)
+    depth = tl.arange(0, BK)
+    a_pointers = a + (rows % M)[:, None] * stride_am + depth[None, :] * stride_ak
+    b_pointers = b + depth[:, None] * stride_bk + (columns % N)[None, :] * stride_bn
+    total = tl.zeros((BM, BN), dtype=tl.int32 if a.dtype.element_ty == tl.int8 else tl.float32)
+    for k in range(0, tl.cdiv(K, BK)):
+        left = tl.load(a_pointers, mask=depth[None, :] < K - k * BK, other=0)
+        right = tl.load(b_pointers, mask=depth[:, None] < K - k * BK, other=0)
+        total = tl.dot(left, right, total, out_dtype=total.dtype)
+        a_pointers += BK * stride_ak
+        b_pointers += BK * stride_bk
+    mask = (rows[:, None] < M) & (columns[None, :] < N)
+    tl.store(c + rows[:, None] * stride_cm + columns[None, :] * stride_cn, total.to(c.dtype.element_ty), mask=mask)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.int8])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (16, 16, 16), (64, 64, 64), (33, 70, 100), (128, 96, 40)])
+def test_matmul(shape, dtype):
+    m, n, k = shape
+    if dtype == torch.int8:
+        a, b = torch.randint(-128, 128, (m, k), dtype=dtype), torch.randint(-128, 128, (k, n), dtype=dtype)
+        c = torch.empty(m, n, dtype=torch.int32)
+        expected = (a.long() @ b.long()).int()
+    else:
+        a, b = torch.randn(m, k).to(dtype), torch.randn(k, n).to(dtype)
+        c = torch.empty(m, n, dtype=dtype)
+        expected = (a.double() @ b.double()).to(dtype)
+    grid = (triton.cdiv(m, 32), triton.cdiv(n, 64))
+    matmul_kernel[grid](a, b, c, m, n, k, *a.stride(), *b.stride(), *c.stride(), BM=32, BN=64, BK=32)
+    tolerance = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3, torch.int8: 0}[dtype]
+    torch.testing.assert_close(c, expected, rtol=tolerance, atol=tolerance * 4)
+
+
+def test_matmul_of_a_transposed_factor():
+    a, b, c = torch.randn(40, 50), torch.randn(60, 50).t(), torch.empty(40, 60)
+    matmul_kernel[(2, 1)](a, b, c, 40, 60, 50, *a.stride(), *b.stride(), *c.stride(), BM=32, BN=64, BK=16)
+    torch.testing.assert_close(c, a @ b, rtol=1e-5, atol=1e-5)
+
+
+@triton.jit
+def atomic_kernel(x, total, counts, largest, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < n
+    v = tl.load(x + i, mask=mask, other=0)
+    tl.atomic_add(total, tl.sum(v))
+    tl.atomic_add(counts + (v & 7), 1, mask=mask)
+    tl.atomic_max(largest, tl.max(v))
+
+
+def test_atomics_from_many_programs():
+    x = torch.randint(0, 1000, (5000,), dtype=torch.int32)
+    total, counts, largest = (torch.zeros(size, dtype=torch.int32) for size in (1, 8, 1))
+    atomic_kernel[(20,)](x, total, counts, largest, 5000, BLOCK=256)
+    assert total[0] == x.sum()
+    assert largest[0] == x.max()
+    assert torch.equal(counts.long(), torch.bincount(x & 7, minlength=8))
+
+
+@triton.jit
+def float_atomic_kernel(x, out, old, n, BLOCK: tl.constexpr):
+    i = tl.arange(0, BLOCK)
+    mask = i < n
+    tl.store(old + i, tl.atomic_add(out + i % 4, tl.load(x + i, mask=mask), mask=mask), mask=mask)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_an_atomic_returns_what_was_there(dtype):
+    x = torch.randint(0, 8, (10,)).to(dtype)
+    out, old = torch.zeros(4, dtype=dtype), torch.empty(10, dtype=dtype)
+    float_atomic_kernel[(1,)](x, out, old, 10, BLOCK=16)
+    sums = [0.0] * 4
+    for i, value in enumerate(x.tolist()):
+        assert old[i] == sums[i % 4]
+        sums[i % 4] += value
+    assert out.tolist() == sums
+
+
+@triton.jit
+def lock_kernel(lock, total, BLOCK: tl.constexpr):
+    while tl.atomic_cas(lock, 0, 1) == 1:
+        pass
+    i = tl.arange(0, BLOCK)
+    tl.store(total + i, tl.load(total + i) + 1)
+    tl.atomic_xchg(lock, 0)
+
+
+def test_a_lock_made_of_compare_and_swap():
+    lock, total = torch.zeros(1, dtype=torch.int32), torch.zeros(64)
+    lock_kernel[(200,)](lock, total, BLOCK=64)
+    assert total.tolist() == [200.0] * 64
+    assert lock[0] == 0
+
+
+@triton.jit
+def gather_kernel(x, index, out, N: tl.constexpr, M: tl.constexpr):
+    v = tl.load(x + tl.arange(0, N))
+    i = tl.load(index + tl.arange(0, M))
+    tl.store(out + tl.arange(0, M), tl.gather(v * 2, i, 0))
+
+
+def test_gather_within_a_block():
+    x, index = torch.randn(64), torch.randint(0, 64, (32,), dtype=torch.int32)
+    out = torch.empty(32)
+    gather_kernel[(1,)](x, index, out, N=64, M=32)
+    assert torch.equal(out, x[index.long()] * 2)
+
+
+@triton.jit
+def histogram_kernel(x, out, N: tl.constexpr, BINS: tl.constexpr):
+    tl.store(out + tl.arange(0, BINS), tl.histogram(tl.load(x + tl.arange(0, N)), BINS))
+
+
+def test_histogram():
+    x = torch.randint(0, 16, (512,), dtype=torch.int32)
+    out = torch.empty(16, dtype=torch.int32)
+    histogram_kernel[(1,)](x, out, N=512, BINS=16)
+    assert torch.equal(out.long(), torch.bincount(x, minlength=16))
