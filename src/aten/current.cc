@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "aten/errors.h"
+#include "flagos/routing.h"
 
 namespace flagos {
 namespace {
@@ -35,6 +36,7 @@ Devices find_devices() {
     facts.event_timing = info.capabilities & FL_CAP_EVENT_TIMING;
     facts.driver = info.driver_index;
     facts.driver_name = info.driver;
+    check(fl_routing_declare_driver(info.driver_index, info.driver));
     found.single_host_driver &= facts.host_access && !facts.asynchronous && facts.driver == 0;
   }
   return found;
