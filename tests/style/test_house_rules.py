@@ -23,8 +23,9 @@ PLACEHOLDER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 VENDOR = re.compile(
     r"cuda|cudart|cublas|nvidia|metax|maca\b|mcr_|ascend|cann\b|acl_?rt|npu\b|rocm|hip(Malloc|Stream)", re.IGNORECASE
 )
-# Where a vendor may be named: its driver and conf file, the environment table, the table of targets that are known before
-# their driver is there, the one file that bridges PyTorch's own CUDA tensors, and tests. The build variables of the reference page are a table of names, too.
+# Where a vendor may be named: its driver and conf file, the environment table, the table of targets that are known
+# before their driver is there, the one file that bridges PyTorch's own CUDA tensors, and tests. The build variables of
+# the reference page are a table of names, too.
 VENDOR_PLACES = re.compile(
     r"^(src/drivers/(cuda|metax|ascend|opencl)/|src/base/env_table\.cc$|src/aten/routing_adapter\.cc$|src/aten/cuda_tensors\.cc$|tests/|docs/|benchmarks/"
     r"|cmake/ReferenceVariables\.cmake$|pyproject\.toml$|requirements\.txt$|README\.md$|.*\.conf$)"
