@@ -58,7 +58,8 @@ enum {
 
 /* ---- What the adapter declares: drivers, targets and operators, before it asks for the first slot ---- */
 /* The driver index of runtime.h and its name. Index -1: a driver that is known but has no devices here, so that a conf
- * file may have a section for it; names in fl_target_info.drivers are known too. Again with the same name and index does nothing. */
+ * file may have a section for it; names in fl_target_info.drivers are known too. Again with the same name and index
+ * does nothing. */
 FL_EXPORT fl_status fl_routing_declare_driver(int32_t driver, const char* name);
 
 typedef struct fl_target_info {
