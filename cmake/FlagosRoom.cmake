@@ -20,14 +20,13 @@ endfunction()
 function(flagos_core_library)
   get_property(rooms GLOBAL PROPERTY FLAGOS_ROOMS)
   set(script ${CMAKE_SOURCE_DIR}/cmake/exports.map)
-  add_library(flagos SHARED ${CMAKE_SOURCE_DIR}/cmake/empty.cc)
+  # The objects themselves: rooms name each other, and an archive taken whole twice defines everything twice.
+  list(TRANSFORM rooms REPLACE "(.+)" "$<TARGET_OBJECTS:\\1>" OUTPUT_VARIABLE objects)
+  add_library(flagos SHARED ${CMAKE_SOURCE_DIR}/cmake/empty.cc ${objects})
   target_include_directories(flagos PUBLIC ${CMAKE_SOURCE_DIR}/include)
-  # Object files, not archives: each is taken once and whole, also from a room that other rooms depend on.
-  foreach(room ${rooms})
-    target_sources(flagos PRIVATE $<TARGET_OBJECTS:${room}>)
-  endforeach()
   target_link_libraries(flagos PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
-  target_link_options(flagos PRIVATE -Wl,--version-script=${script} -Wl,-z,defs)
+  target_link_options(flagos PRIVATE -Wl,--version-script=${script} -Wl,-z,defs
+                      -Wl,-z,nodelete) # its threads and fork handlers outlive any dlclose
   set_target_properties(flagos PROPERTIES LINK_DEPENDS ${script})
   install(TARGETS flagos LIBRARY DESTINATION torch_fl/lib)
 endfunction()

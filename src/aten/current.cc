@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "aten/errors.h"
+#include "flagos/routing.h"
 
 namespace flagos {
 namespace {
@@ -35,14 +36,16 @@ Devices find_devices() {
     facts.event_timing = info.capabilities & FL_CAP_EVENT_TIMING;
     facts.driver = info.driver_index;
     facts.driver_name = info.driver;
+    check(fl_routing_declare_driver(info.driver_index, info.driver));
     found.single_host_driver &= facts.host_access && !facts.asynchronous && facts.driver == 0;
   }
   return found;
 }
 
 // Finding may fail (a bad FLAGOS_DRIVER): then nothing is kept and the next call tries again, so that each use raises.
+std::atomic<const Devices*> found{nullptr};
+
 const Devices& devices() {
-  static std::atomic<const Devices*> found{nullptr};
   if (const auto* d = found.load(std::memory_order_acquire)) return *d;
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
@@ -66,6 +69,8 @@ c10::DeviceIndex device_count_or_zero() noexcept {
     return 0;
   }
 }
+
+bool devices_found() noexcept { return found.load(std::memory_order_acquire) != nullptr; }
 
 const DeviceFacts& device_facts(c10::DeviceIndex device) { return devices().facts[static_cast<size_t>(device)]; }
 

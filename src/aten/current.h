@@ -24,6 +24,8 @@ struct DeviceFacts {
 c10::DeviceIndex device_count();
 // The same, but 0 instead of an exception.
 c10::DeviceIndex device_count_or_zero() noexcept;
+// Whether some call has found the devices already; never finds them.
+bool devices_found() noexcept;
 const DeviceFacts& device_facts(c10::DeviceIndex device);
 // True when every device has host access and they belong to one driver: calls need not look which device they are on.
 bool single_host_driver();

@@ -9,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <mutex>
 #include <string_view>
@@ -123,15 +124,44 @@ bool cpu_engine() {
   return chosen;
 }
 
+namespace {
+
+// The default generators, each made at first use and never destroyed, and the seed of those that are made later.
+struct Defaults {
+  std::mutex mutex;
+  uint64_t seed = c10::default_rng_seed_val;
+  std::array<at::Generator, kMaxDevices> generators;
+  std::array<std::atomic<bool>, kMaxDevices> made{};
+};
+Defaults& defaults() {
+  static auto* all = new Defaults;
+  return *all;
+}
+
+}  // namespace
+
 const at::Generator& default_generator(c10::DeviceIndex device) {
-  // One a device, made on first use, and never destroyed.
-  static auto* generators = new std::array<at::Generator, kMaxDevices>;
-  static auto* once = new std::array<std::once_flag, kMaxDevices>;
   const auto index = static_cast<size_t>(resolve_device(device));
-  std::call_once((*once)[index], [index] {
-    (*generators)[index] = at::make_generator<Generator>(static_cast<c10::DeviceIndex>(index), c10::default_rng_seed_val);
-  });
-  return (*generators)[index];
+  auto& all = defaults();
+  if (!all.made[index].load(std::memory_order_acquire)) {
+    const std::lock_guard lock(all.mutex);
+    if (!all.made[index].load(std::memory_order_relaxed)) {
+      all.generators[index] = at::make_generator<Generator>(static_cast<c10::DeviceIndex>(index), all.seed);
+      all.made[index].store(true, std::memory_order_release);
+    }
+  }
+  return all.generators[index];
+}
+
+void seed_all(uint64_t seed) {
+  auto& all = defaults();
+  const std::lock_guard lock(all.mutex);
+  all.seed = seed;
+  for (size_t i = 0; i < all.generators.size(); ++i) {
+    if (!all.made[i].load(std::memory_order_relaxed)) continue;
+    const std::lock_guard generator_lock(all.generators[i].mutex());
+    all.generators[i].set_current_seed(seed);
+  }
 }
 
 at::Generator new_generator(c10::DeviceIndex device) {

@@ -14,6 +14,8 @@ bool cpu_engine();
 
 // The default generator of a device; the same object each time.
 const at::Generator& default_generator(c10::DeviceIndex device);
+// Seeds every default generator, also those of devices that are found later; finds no devices itself.
+void seed_all(uint64_t seed);
 at::Generator new_generator(c10::DeviceIndex device);
 
 // Philox: takes `advance` units of the offset and returns (seed, offset before). Thread-safe. `generator` none: the

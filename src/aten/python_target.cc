@@ -1,4 +1,12 @@
+// Note [Function targets]
+// A function gets the arguments of the call as PyTorch's Python kernels do; those take the GIL themselves. It declines by
+// decline_function_call() and any exception, which is dropped here. It may call the operator that it serves: while it
+// runs, its target declines that operator on the thread, so the call reaches what stands behind it in the chain.
 #include "aten/python_target.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "aten/errors.h"
 #include "aten/operator.h"
@@ -7,7 +15,25 @@ namespace flagos {
 namespace {
 
 struct FunctionTarget {
+  std::string name;
   std::string library;  // "flagos_target_mine"
+  std::string drivers;
+};
+
+struct Running {
+  const FunctionTarget* target;
+  const Operator* op;
+};
+thread_local std::vector<Running> running;
+thread_local std::optional<std::string> declined;
+
+// Marks the operator as being run by the target, on this thread.
+class RunningScope {
+ public:
+  RunningScope(const FunctionTarget* target, const Operator* op) { running.push_back({target, op}); }
+  ~RunningScope() { running.pop_back(); }
+  RunningScope(const RunningScope&) = delete;
+  RunningScope& operator=(const RunningScope&) = delete;
 };
 
 std::optional<c10::OperatorHandle> function_of(const FunctionTarget& target, std::string_view op) {
@@ -19,31 +45,51 @@ std::optional<c10::OperatorHandle> function_of(const FunctionTarget& target, std
   return handle;
 }
 
+fl_outcome decline(const std::string& why) {
+  fl_route_decline(why.c_str(), /*remember=*/0);
+  return FL_ROUTE_DECLINED;
+}
+
 fl_outcome run(void* data, void* call) {
+  const auto& target = *static_cast<const FunctionTarget*>(data);
   const auto& c = *static_cast<const Call*>(call);
-  const auto handle = function_of(*static_cast<const FunctionTarget*>(data), c.op.name);
-  if (!handle) {
-    fl_route_decline("its function was taken away", /*remember=*/0);
-    return FL_ROUTE_DECLINED;
+  for (const auto& active : running) {
+    if (active.target == &target && active.op == &c.op) return decline("its own function makes this call");
   }
-  handle->redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::PrivateUse1), &c.stack);
+  const auto handle = function_of(target, c.op.name);
+  if (!handle) return decline("its function was taken away");
+  // The function gets a copy of the arguments, so that a call which it declines goes on with the originals.
+  const auto first = c.stack.begin() + static_cast<std::ptrdiff_t>(c.first_argument());
+  torch::jit::Stack stack(first, c.stack.end());
+  declined.reset();
+  try {
+    const RunningScope scope(&target, &c.op);
+    handle->redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::PrivateUse1), &stack);
+  } catch (const std::exception& error) {
+    if (!declined) throw;
+    return decline(*std::exchange(declined, std::nullopt));
+  }
+  c.stack.resize(c.first_argument());
+  c.stack.insert(c.stack.end(), std::make_move_iterator(stack.begin()), std::make_move_iterator(stack.end()));
   return FL_ROUTE_DONE;
 }
 
 int32_t serves(void* data, const char* op, const char* /*driver*/, char* why, size_t why_size) {
-  if (function_of(*static_cast<const FunctionTarget*>(data), op)) return 1;
+  const auto& target = *static_cast<const FunctionTarget*>(data);
+  if (function_of(target, op)) return 1;
   snprintf(why, why_size, "no function was registered for %s; torch_fl.routing.register_target adds one", op);
   return 0;
 }
 
 }  // namespace
 
-void declare_function_target(const std::string& name) {
+void declare_function_target(const std::string& name, const std::string& drivers) {
   // Kept for good: routes that were read hold the pointer.
-  auto* target = new FunctionTarget{"flagos_target_" + name};
+  auto* target = new FunctionTarget{name, "flagos_target_" + name, drivers};
   fl_target_info info{};
   info.struct_size = sizeof info;
-  info.name = name.c_str();
+  info.name = target->name.c_str();
+  info.drivers = drivers.empty() ? nullptr : target->drivers.c_str();
   info.mask = ~0ull;
   info.run = &run;
   info.data = target;
@@ -51,5 +97,7 @@ void declare_function_target(const std::string& name) {
   int32_t id = -1;
   check(fl_routing_declare_target(&info, &id));
 }
+
+void decline_function_call(std::string why) { declined = std::move(why); }
 
 }  // namespace flagos

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "aten/cpu_target.h"
+#include "aten/elementwise.h"
 #include "aten/errors.h"
 #include "aten/operator.h"
 #include "aten/own_kernels.h"
@@ -48,6 +49,8 @@ int32_t cpu_target_serves(void* /*data*/, const char* name, const char* /*driver
   return 0;
 }
 
+int32_t cpu_target = -1;
+
 void declare_cpu_target() {
   fl_target_info info{};
   info.struct_size = sizeof info;
@@ -55,8 +58,7 @@ void declare_cpu_target() {
   info.mask = ~0ull;
   info.run = &run_cpu_target;
   info.serves = &cpu_target_serves;
-  int32_t target = -1;
-  check(fl_routing_declare_target(&info, &target));
+  check(fl_routing_declare_target(&info, &cpu_target));
 }
 
 // Operators outside of the loop below: an operator of a library that has a CPU kernel and none for the device.
@@ -69,13 +71,21 @@ void unrouted(const c10::OperatorHandle& handle, c10::DispatchKeySet /*keys*/, t
 
 }  // namespace
 
+int32_t cpu_target_id() { return cpu_target; }
+
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   declare_cpu_target();
   auto& dispatcher = c10::Dispatcher::singleton();
   std::unordered_map<std::string_view, OwnKernel> own;
   for (const auto& kernel : own_kernels()) own.emplace(kernel.name, kernel.run);
+  std::unordered_map<std::string, ShortWay> short_ways;
+  for (auto& way : elementwise_short_ways()) short_ways.emplace(way.name, way);
   const auto route = [&](const c10::OperatorHandle& handle) {
     auto& op = operator_for(handle);
+    if (const auto way = short_ways.find(op.name); way != short_ways.end()) {
+      way->second.install(m, handle, op);
+      return;
+    }
     if (const auto kernel = own.find(op.name); kernel != own.end()) {
       op.own = kernel->second;
       own.erase(kernel);

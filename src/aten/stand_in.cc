@@ -19,7 +19,7 @@ at::Tensor fresh(caffe2::TypeMeta dtype) {
   // Made outside of inference mode, so that it serves both: an inference tensor has no version counter.
   const c10::InferenceMode off(false);
   auto storage = c10::make_intrusive<c10::StorageImpl>(c10::StorageImpl::use_byte_size_t(), 0, c10::DataPtr(nullptr, c10::kCPU),
-                                                       /*allocator=*/nullptr, /*resizable=*/true);
+                                                       /*allocator=*/nullptr, /*resizable=*/false);
   return at::detail::make_tensor<c10::TensorImpl>(c10::Storage(std::move(storage)), c10::DispatchKeySet(c10::DispatchKey::CPU),
                                                   dtype);
 }
@@ -38,7 +38,7 @@ void give_back_stand_in(at::Tensor&& tensor) {
   at::Tensor mine(std::move(tensor));
   auto* storage = mine.storage().unsafeGetStorageImpl();
   storage->set_data_ptr_noswap(c10::DataPtr(nullptr, c10::kCPU));
-  storage->set_nbytes(0);
+  storage->set_nbytes(static_cast<size_t>(0));
   if (spares.count < kSpare && mine.use_count() == 1 && mine.storage().use_count() == 1) {
     spares.tensors[spares.count++] = std::move(mine);
   }

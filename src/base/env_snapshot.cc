@@ -26,10 +26,18 @@ const Variable* lookup(std::string_view name) {
   return nullptr;
 }
 
+// The part of our names that differs is compared alone: what all of them share would make any two look alike.
 std::string suggestion(std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const Variable& variable : table()) names.push_back(is_family(variable) ? prefix(variable) : variable.name);
-  return did_you_mean(name, names);
+  constexpr std::string_view kShared = "FLAGOS_";
+  const bool ours = name.starts_with(kShared);
+  std::vector<std::string_view> candidates;
+  for (const Variable& variable : table()) {
+    std::string_view candidate(variable.name);
+    if (candidate.starts_with(kShared) == ours)
+      candidates.push_back(ours ? candidate.substr(kShared.size()) : candidate);
+  }
+  const std::string best = closest(ours ? name.substr(kShared.size()) : name, candidates);
+  return best.empty() ? "" : " Did you mean '" + (ours ? std::string(kShared) : "") + best + "'?";
 }
 
 // A name as it may stand in a log line.

@@ -35,6 +35,10 @@ constexpr Variable kTable[] = {
     {"FLAGOS_AUTOLOAD", Type::kFlag, "", nullptr,
      "1: `import torch` registers the device even beside another accelerator; 0: only `import torch_fl` does; unset: "
      "where PyTorch has no usable accelerator of its own."},
+    {"FLAGOS_LIBRARY_DIR", Type::kPath, "", nullptr,
+     "Folder of libflagos.so and libtorch_fl-<torch minor>.so; unset takes the installed package's. Python reads it "
+     "before "
+     "this table is loaded."},
     {"FLAGOS_RNG", Type::kWord, "philox", "philox|cpu",
      "The random engine of the host driver: counter-based, or PyTorch's CPU engine with its state, bit for bit."},
     {"FLAGOS_THREADS", Type::kInt, "0", "0..1024",

@@ -1,0 +1,91 @@
+# The commands of the project. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+BUILD ?= build
+JOBS ?= $(shell nproc)
+ARGS ?=
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+PY := $(VENV)/bin/python
+TORCH_DIR = $(shell $(PY) -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])')
+CONFIGURE = cmake -S . -G Ninja -DFLAGOS_TESTS=ON
+
+.PHONY: help setup build install run test test-long bench conformance conformance-full ctest pytest asan tsan fuzz \
+        wheel check-torch lint format clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 26
+
+setup:  ## .venv with the pinned dependencies; system packages when root
+	@VENV=$(VENV) scripts/setup.sh
+
+build: setup  ## compile everything into build/ and install the package into .venv, editable
+	$(CONFIGURE) -B $(BUILD) -DFLAGOS_TORCH_DIRS="$(TORCH_DIR)" -DFLAGOS_IN_TREE=ON >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	ninja -C $(BUILD) -j $(JOBS)
+	@VENV=$(VENV) BUILD=$(BUILD) scripts/link_package.sh
+
+run: build  ## the tour: two real models on the device, compared with cpu (ARGS="--json")
+	$(PY) examples/tour.py $(ARGS)
+
+# The order is that of the cheapest answer first; pytest closes.
+test: setup lint build ctest asan tsan pytest  ## everything that CI runs
+
+ctest: build  ## the C++ tests and short fuzzing
+	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+
+pytest: build  ## the Python tests (ARGS="-k routing")
+	$(PY) -m pytest tests $(ARGS)
+
+test-long: test fuzz conformance-full  ## test, a million inputs a fuzzer, every operator sample
+
+conformance: build  ## PyTorch's operator, module and optimizer databases against cpu, the tier of CI
+	$(PY) -m tests.conformance --tier ci $(ARGS)
+
+conformance-full: build  ## the same, every dtype and sample
+	$(PY) -m tests.conformance --tier full $(ARGS)
+
+bench: build  ## times, as ratios against cpu in the same run
+	$(PY) -m benchmarks $(ARGS)
+
+# The torch-free rooms under the sanitizers, fuzzers included.
+asan: setup  ## C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(CONFIGURE) -B build-asan -DFLAGOS_SANITIZE=address,undefined >build-asan.log 2>&1 || { cat build-asan.log; exit 1; }
+	ninja -C build-asan -j $(JOBS)
+	ctest --test-dir build-asan --output-on-failure -j $(JOBS)
+
+tsan: setup  ## C++ tests under ThreadSanitizer
+	$(CONFIGURE) -B build-tsan -DFLAGOS_SANITIZE=thread >build-tsan.log 2>&1 || { cat build-tsan.log; exit 1; }
+	ninja -C build-tsan -j $(JOBS)
+	ctest --test-dir build-tsan --output-on-failure -j $(JOBS) -LE fuzz
+
+RUNS ?= 1000000
+SEED ?= 1
+fuzz: setup  ## RUNS inputs for each fuzzer, by libFuzzer where clang is found
+	@VENV=$(VENV) RUNS=$(RUNS) SEED=$(SEED) JOBS=$(JOBS) scripts/fuzz.sh
+
+TORCH_DIRS ?=
+wheel: setup  ## dist/*.whl with a library for each torch of TORCH_DIRS="dir dir" (default: .venv's)
+	dirs="$(or $(TORCH_DIRS),$(TORCH_DIR))"; \
+	$(PY) -m pip wheel --no-build-isolation --no-deps -w dist . -Cbuild-dir=build-wheel -Ccmake.define.FLAGOS_TORCH_DIRS="$${dirs// /;}"
+	@ls -l dist/*.whl
+
+check-torch: setup  ## compile and link against another torch: TORCH=2.11.0
+	@test -n "$(TORCH)" || { echo 'Name the version: make check-torch TORCH=2.11.0'; exit 1; }
+	@VENV=$(VENV) JOBS=$(JOBS) scripts/check_torch.sh $(TORCH)
+
+CXX_FILES = $(shell git ls-files '*.cc' '*.h' ':!*/objects/*')
+lint: setup  ## ruff and clang-format, changing nothing
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/clang-format --dry-run --Werror $(CXX_FILES)
+
+format: setup  ## what lint asks for
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/clang-format -i $(CXX_FILES)
+
+clean:  ## everything that was built; .venv stays
+	rm -rf build build-* build*.log dist python/torch_fl/lib
