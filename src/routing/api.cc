@@ -1,5 +1,6 @@
 // The C functions of routing.h: statuses outside, exceptions inside, and documents handed to sinks without the lock.
 #include "base/error.h"
+#include "base/log.h"
 #include "routing/router.h"
 
 using fl::guarded;
@@ -53,10 +54,11 @@ fl_status fl_routing_slot(int32_t op, int32_t driver, fl_route_slot** slot) {
 }
 
 void fl_routing_set_adapter(const fl_routing_adapter* adapter) {
-  guarded([&] {
+  const fl_status status = guarded([&] {
     require(adapter, "fl_routing_adapter");
     Router::process().set_adapter(*adapter);
   });
+  if (status != FL_OK) fl::log(FL_LOG_ERROR, "%s", fl_last_error());
 }
 
 void fl_routing_name_trait(int32_t bit, const char* name) {

@@ -14,13 +14,20 @@ const fl_routing_adapter kNoAdapter{};
 
 // Puts back what a request had changed for planning, unless it came through.
 template <class Value>
-struct Restore {
-  Value& now;
-  Value& before;
-  bool done = false;
+class Restore {
+ public:
+  Restore(Value& now, Value& before) : now_(now), before_(before) {}
   ~Restore() {
-    if (!done) std::swap(now, before);
+    if (!done_) std::swap(now_, before_);
   }
+  Restore(const Restore&) = delete;
+  Restore& operator=(const Restore&) = delete;
+  void done() { done_ = true; }
+
+ private:
+  Value& now_;
+  Value& before_;
+  bool done_ = false;
 };
 
 }  // namespace
@@ -103,6 +110,10 @@ void Router::name_trait(int32_t bit, const char* name) {
 
 void Router::set_adapter(const fl_routing_adapter& adapter) {
   const Session session(*this);
+  if (adapter.struct_size < sizeof adapter) {
+    fl::fail(FL_INVALID_ARGUMENT, "fl_routing_adapter has struct_size %zu where %zu is the least.", adapter.struct_size,
+             sizeof adapter);
+  }
   adapters_.push_back(std::make_unique<const fl_routing_adapter>(adapter));
   adapter_.store(adapters_.back().get(), std::memory_order_release);
 }
@@ -143,7 +154,8 @@ std::unique_ptr<Slot> Router::new_slot(int32_t op, int32_t driver) {
 fl_route_slot* Router::slot(int32_t op, int32_t driver) {
   return request([&] {
     const fl_routing_adapter& told = adapter();
-    if (told.traits == nullptr || told.describe == nullptr || told.signature == nullptr || told.raise == nullptr) {
+    if (told.traits == nullptr || told.describe == nullptr || told.signature == nullptr || told.shadow == nullptr ||
+        told.raise == nullptr) {
       fl::fail(FL_INTERNAL,
                "a route was asked for before fl_routing_set_adapter named the adapter's functions; set them first.");
     }
@@ -323,9 +335,9 @@ void Router::remove_override(int32_t handle) {
 
 void Router::change_overrides(std::vector<Rule> changed, const std::string& pattern) {
   overrides_.swap(changed);
-  Restore restore{overrides_, changed};
+  Restore restore(overrides_, changed);
   rebuild([&](const Slot& slot) { return match(pattern, slot.op_name) != Match::kNone; });
-  restore.done = true;
+  restore.done();
 }
 
 void Router::reset() {
@@ -336,10 +348,11 @@ void Router::reset() {
     std::vector<Rule> no_overrides;
     settings_.swap(fresh);
     overrides_.swap(no_overrides);
-    Restore settings_restore{settings_, fresh};
-    Restore overrides_restore{overrides_, no_overrides};
+    Restore settings_restore(settings_, fresh);
+    Restore overrides_restore(overrides_, no_overrides);
     std::vector<std::pair<Slot*, std::unique_ptr<Plan>>> made = plan_again([](const Slot&) { return true; });
-    settings_restore.done = overrides_restore.done = true;
+    settings_restore.done();
+    overrides_restore.done();
     settings_failure_.reset();
     warned_of_.clear();
     trace_.reset();
@@ -351,11 +364,7 @@ void Router::reset() {
 void Router::set_trace(uint32_t bits) {
   const Session session(*this);
   if ((bits & ~kTraceBits) != 0) fl::fail(FL_INVALID_ARGUMENT, "0x%x has bits that are none of FL_TRACE_*.", bits);
-  if ((bits & FL_TRACE_SHADOW) != 0) {
-    if (adapter().shadow == nullptr) {
-      fl::fail(FL_UNSUPPORTED,
-               "the adapter cannot run a call twice, so there is no shadow compare; leave FL_TRACE_SHADOW out.");
-    }
+  if ((bits & FL_TRACE_SHADOW) != 0) {  // a new search for the first difference
     difference_told_ = false;
     for (auto& [key, slot] : slots_) slot->difference_told = false;
   }

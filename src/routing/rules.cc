@@ -122,7 +122,9 @@ std::vector<Rule> rules_of(const Conf& conf, Source source, const Catalog& catal
 std::vector<Rule> rules_of_environment(const std::vector<std::pair<std::string, std::string>>& variables,
                                        const Catalog& catalog) {
   std::vector<Rule> rules;
-  for (const auto& [suffix, value] : variables) {
+  for (const auto& variable : variables) {
+    const std::string& suffix = variable.first;
+    const std::string& value = variable.second;
     const Location at{"FLAGOS_OP_" + suffix, 0, 0};
     std::vector<std::string> patterns;
     const auto offer = [&](std::string_view pattern) {

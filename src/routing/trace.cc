@@ -50,8 +50,7 @@ fl_outcome run_compared(const Route& route, size_t index, void* call) {
   Slot& slot = *plan.slot;
   const fl_routing_adapter& adapter = slot.router->adapter();
   const bool comparable = plan.reference_run != nullptr && plan.reference_target != plan.candidates[index].target;
-  if ((route.trace & FL_TRACE_SHADOW) == 0 || !comparable || adapter.shadow == nullptr)
-    return run_counted(route, index, call);
+  if ((route.trace & FL_TRACE_SHADOW) == 0 || !comparable) return run_counted(route, index, call);
 
   Watched watched{route, index};
   std::string report;

@@ -1,4 +1,4 @@
-"""`python -m tests.conformance`: runs the databases in the modes asked for, shows progress, writes JSON, and gives the verdict.
+"""`python -m tests.conformance`: runs the databases in the modes asked for, shows progress, gives the verdict.
 
 Exit status 0: every mode is as expectations.json says. 1: it is not; the sentences say how. 2: it could not run.
 """
@@ -84,7 +84,8 @@ def _shown(outcomes: Iterator[Outcome], mode: str, total: int) -> Iterator[Outco
     for number, outcome in enumerate(outcomes, 1):
         samples += outcome.samples
         failing += bool(outcome.failures)
-        line = f"{mode}: {number}/{total} cases, {samples} samples, {failing} failing, {time.monotonic() - started:.0f} s"
+        seconds = time.monotonic() - started
+        line = f"{mode}: {number}/{total} cases, {samples} samples, {failing} failing, {seconds:.0f} s"
         if live:
             print(f"\r{line}\033[K", end="" if number < total else "\n", file=sys.stderr, flush=True)
         elif number * 10 // total > tenth:

@@ -16,6 +16,9 @@ class Tolerance:
     relative: float
     absolute: float
 
+    def __str__(self) -> str:
+        return f"{self.relative:g} relative + {self.absolute:g}"
+
     @property
     def exact(self) -> bool:
         return self.relative == 0 and self.absolute == 0
@@ -91,7 +94,7 @@ class Comparison:
         left, right = _widen(expected), _widen(actual)
         if torch.allclose(left, right, tolerance.relative, tolerance.absolute, equal_nan=True):
             return None
-        return f"{path}: {_how_far(expected, actual)}; tolerance {tolerance.relative:g} relative + {tolerance.absolute:g}"
+        return f"{path}: {_how_far(expected, actual)}; {tolerance} is allowed"
 
 
 def _dense(tensor: torch.Tensor) -> torch.Tensor:

@@ -125,40 +125,35 @@ STAGES = (
 # ---- The case ----
 def run(case: Case, comparison: Comparison, expectations: Expectations, at: Callable[[str], None]) -> Outcome:
     """Every sample of one operator and dtype. `at` is told the position before each call, for the report of a crash."""
-    op = by_name()[case.name]
-    dtype = getattr(torch, case.dtype)
-    runner = _Runner(op, dtype, comparison, expectations, at)
-    outcome = Outcome(case)
-    samples = itertools.islice(_samples(op, dtype), case.limit)
-    for number, sample in enumerate(samples):
-        runner.sample(number, sample, outcome)
-    return outcome
+    runner = _Runner(case, comparison, expectations, at)
+    for number, sample in enumerate(itertools.islice(_samples(runner.op, runner.dtype), case.limit)):
+        runner.sample(number, sample)
+    return runner.outcome
 
 
 class _Runner:
-    def __init__(self, op: OpInfo, dtype: torch.dtype, comparison: Comparison, expectations: Expectations, at: Any):
-        self.op, self.dtype, self.at = op, dtype, at
-        self.name = full_name(op)
+    def __init__(self, case: Case, comparison: Comparison, expectations: Expectations, at: Callable[[str], None]):
+        self.name, self.at, self.outcome = case.name, at, Outcome(case)
+        self.op, self.dtype = by_name()[case.name], getattr(torch, case.dtype)
         self.exact_randoms = comparison.device.type == "cpu" or expectations.same_randoms
-        stay = expectations.stays_on_cpu.get(op.name)
-        self.keep_on_cpu = set() if stay is None else set(stay)
+        self.keep_on_cpu = set(expectations.stays_on_cpu.get(self.op.name, ()))
         tolerances = expectations.tolerances_of(self.name)
-        values = comparison.values and op.name not in expectations.metadata_only
+        values = comparison.values and self.op.name not in expectations.metadata_only
         self.comparison = replace(comparison, tolerances=tolerances, values=values)
 
-    def sample(self, number: int, sample: SampleInput, outcome: Outcome) -> None:
+    def sample(self, number: int, sample: SampleInput) -> None:
         plain = _detached(sample)
         where = f"{self.name} {self.dtype} sample {number} ({sample.name or 'unnamed'})"
         self.at(f"{where}: forward")
         expected = self._on_cpu(_forward, plain)
         if expected is _REFUSED:
-            outcome.refused += 1
+            self.outcome.refused += 1
             return
-        outcome.samples += 1
+        self.outcome.samples += 1
         comparison = self.comparison
         if not self.exact_randoms and _drew_since_seeded() and self._depends_on_seed(plain, expected):
             comparison = replace(comparison, values=False)
-        if not self._stage("forward", _forward, plain, expected, comparison, number, outcome):
+        if not self._stage("forward", _forward, number, plain, expected, comparison):
             return
         for stage in STAGES:
             if not stage.applies(self.op, sample, self.dtype):
@@ -170,7 +165,7 @@ class _Runner:
             expected = self._on_cpu(stage.run, given)
             if expected is _REFUSED or expected is None:
                 continue
-            if not self._stage(stage.name, stage.run, given, expected, comparison, number, outcome):
+            if not self._stage(stage.name, stage.run, number, given, expected, comparison):
                 return
 
     def _on_cpu(self, stage: Callable[..., Any], sample: SampleInput) -> Any:
@@ -180,9 +175,9 @@ class _Runner:
             return _REFUSED
 
     def _stage(
-        self, name: str, stage: Any, sample: SampleInput, expected: Any, comparison: Comparison, number: int, out: Outcome
+        self, name: str, stage: Any, number: int, sample: SampleInput, expected: Any, comparison: Comparison
     ) -> bool:
-        out.stages[name] = out.stages.get(name, 0) + 1
+        self.outcome.stages[name] = self.outcome.stages.get(name, 0) + 1
         to = _PartlyOnCpu(comparison.device, sample, self.keep_on_cpu)
         try:
             actual = stage(self.op, sample, to)
@@ -191,7 +186,7 @@ class _Runner:
             found = describe(error)
         if found is None:
             return True
-        out.failures.append(Failure(number, name, found, sample.summary()[:400]))
+        self.outcome.failures.append(Failure(number, name, found, sample.summary()[:400]))
         return False
 
     def _depends_on_seed(self, sample: SampleInput, expected: Any) -> bool:

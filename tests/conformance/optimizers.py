@@ -65,12 +65,14 @@ def _steps(info: OptimizerInfo, given: OptimizerInput, dtype: torch.dtype, devic
     generator = torch.Generator().manual_seed(0)
 
     def numbers(shape: tuple[int, ...]) -> torch.Tensor:
-        values = torch.randn(shape, dtype=dtype, generator=generator)
-        return values.to_sparse().to(device) if info.only_supports_sparse_grads else values.to(device)
+        return torch.randn(shape, dtype=dtype, generator=generator)
+
+    def gradient(shape: tuple[int, ...]) -> torch.Tensor:
+        return (numbers(shape).to_sparse() if info.only_supports_sparse_grads else numbers(shape)).to(device)
 
     # Muon takes matrices only, as its configuration in the database does.
     shapes = [shape for shape in _SHAPES if info.optim_cls.__name__ != "Muon" or len(shape) == 2]
-    parameters = [torch.nn.Parameter(torch.randn(shape, dtype=dtype, generator=generator).to(device)) for shape in shapes]
+    parameters = [torch.nn.Parameter(numbers(shape).to(device)) for shape in shapes]
     keywords = {
         key: value.to(device) if isinstance(value, torch.Tensor) else value
         for key, value in copy.deepcopy(given.kwargs).items()
@@ -78,13 +80,13 @@ def _steps(info: OptimizerInfo, given: OptimizerInput, dtype: torch.dtype, devic
     optimizer = info.optim_cls(parameters, **keywords)
 
     def loss() -> torch.Tensor:
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient.clone()
+        for parameter, given_gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = given_gradient.clone()
         return sum((parameter.detach() ** 2).sum() for parameter in parameters)
 
     seen = []
     for _ in range(_STEPS):
-        gradients = [numbers(shape) for shape in shapes]
+        gradients = [gradient(shape) for shape in shapes]
         loss()
         result = optimizer.step(loss) if info.step_requires_closure else optimizer.step()
         state = [dict(optimizer.state[parameter]) for parameter in parameters if parameter in optimizer.state]

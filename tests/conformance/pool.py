@@ -23,7 +23,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 class Pool:
     """Runs cases in `workers` processes, each `command` with `environment` over this process's own.
 
-    A case that takes more than `limit_s` seconds ends its worker. Outcomes come in the order in which they are ready."""
+    A case that takes more than `limit_s` seconds ends its worker. Outcomes come as they are ready."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], workers: int, limit_s: float) -> None:
         self._command, self._workers, self._limit_s = list(command), workers, limit_s

@@ -60,14 +60,14 @@ def test_gated_mlp(dtype: torch.dtype) -> None:
     def mlp(x: torch.Tensor, gate: torch.Tensor, up: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
         return F.linear(F.silu(F.linear(x, gate)) * F.linear(x, up), down)
 
-    weights = [(values(*shape, dtype=dtype, seed=seed) - 0.6) / 8 for seed, shape in enumerate([(48, 16), (48, 16), (16, 48)])]
-    same_as_cpu(mlp, values(BATCH, LENGTH, 16, dtype=dtype), *weights)
+    gate, up, down = ((values(*shape, dtype=dtype) - 0.6) / 8 for shape in ((48, 16), (48, 16), (16, 48)))
+    same_as_cpu(mlp, values(BATCH, LENGTH, 16, dtype=dtype), gate, up, down)
 
 
 def test_key_value_cache_grows_by_cat_and_by_index_copy() -> None:
     same_as_cpu(lambda old, new: torch.cat([old, new], dim=-2), values(2, 2, 5, 4), values(2, 2, 1, 4, seed=1))
-    at = torch.tensor([5])
-    same_as_cpu(lambda old, where, new: old.index_copy(2, where, new), values(2, 2, 8, 4), at, values(2, 2, 1, 4, seed=1))
+    cache, entry, at = values(2, 2, 8, 4), values(2, 2, 1, 4, seed=1), torch.tensor([5])
+    same_as_cpu(lambda old, where, new: old.index_copy(2, where, new), cache, at, entry)
 
 
 def test_embedding_lookup_and_head() -> None:

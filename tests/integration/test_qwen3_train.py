@@ -1,4 +1,4 @@
-"""Qwen3 training on one device: `--steps` AdamW steps give the CPU's losses, and lower them. `--model PATH` as above."""
+"""Qwen3 training on one device: `--steps` AdamW steps give the CPU's losses, and lower them. `--model PATH` too."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 import torch_fl  # noqa: F401
+
 from tests.conformance.case import describe
 from tests.conformance.comparison import Comparison
 

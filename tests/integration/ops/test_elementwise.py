@@ -28,7 +28,7 @@ def test_binary(name: str, dtype: torch.dtype) -> None:
     same_as_cpu(getattr(torch, name), values(3, 5, dtype=dtype), values(3, 5, dtype=dtype, seed=1))
 
 
-@pytest.mark.parametrize("shapes", [((4, 1), (1, 5)), ((3,), (2, 3)), ((), (2, 3)), ((2, 1, 4), (3, 1)), ((0, 3), (3,))])
+@pytest.mark.parametrize("shapes", [((4, 1), (1, 5)), ((), (2, 3)), ((2, 1, 4), (3, 1)), ((0, 3), (3,))], ids=str)
 def test_broadcast(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     left, right = values(*shapes[0]), values(*shapes[1], seed=1)
     assert same_as_cpu(torch.add, left, right).shape == torch.broadcast_shapes(*shapes)

@@ -48,25 +48,24 @@ def _gradients(function: Callable[..., torch.Tensor]) -> Callable[..., Any]:
     return with_gradients
 
 
-@pytest.mark.parametrize(
-    ("function", "shapes"),
-    [
-        (F.linear, ((4, 6), (5, 6), (5,))),
-        (lambda x, w, b: F.conv2d(x, w, b, padding=1), ((2, 3, 8, 8), (4, 3, 3, 3), (4,))),
-        (lambda x, w, b: F.conv1d(x, w, b, stride=2), ((2, 3, 9), (4, 3, 3), (4,))),
-        (lambda x, w: F.conv_transpose2d(x, w), ((2, 3, 5, 5), (3, 4, 3, 3))),
-        (lambda x, w, b: F.layer_norm(x, (6,), w, b), ((4, 6), (6,), (6,))),
-        (lambda x, w: F.rms_norm(x, (6,), w), ((4, 6), (6,))),
-        (lambda x, w, b: F.group_norm(x, 2, w, b), ((2, 4, 5), (4,), (4,))),
-        (lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), ((2, 2, 6, 8),) * 3),
-        (lambda x: F.max_pool2d(x, 2), ((2, 3, 8, 8),)),
-        (lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), ((1, 2, 4, 4),)),
-        (lambda x: F.gelu(x) + F.silu(x) + F.relu(x), ((4, 6),)),
-    ],
-    ids=["linear", "conv2d", "conv1d", "conv_transpose2d", "layer_norm", "rms_norm", "group_norm", "attention"]
-    + ["max_pool2d", "interpolate", "activations"],
-)
-def test_forward_and_backward(function: Callable[..., torch.Tensor], shapes: tuple[tuple[int, ...], ...]) -> None:
+DIFFERENTIABLE: dict[str, tuple[Callable[..., torch.Tensor], tuple[tuple[int, ...], ...]]] = {
+    "linear": (F.linear, ((4, 6), (5, 6), (5,))),
+    "conv2d": (lambda x, w, b: F.conv2d(x, w, b, padding=1), ((2, 3, 8, 8), (4, 3, 3, 3), (4,))),
+    "conv1d": (lambda x, w, b: F.conv1d(x, w, b, stride=2), ((2, 3, 9), (4, 3, 3), (4,))),
+    "conv_transpose2d": (F.conv_transpose2d, ((2, 3, 5, 5), (3, 4, 3, 3))),
+    "layer_norm": (lambda x, w, b: F.layer_norm(x, (6,), w, b), ((4, 6), (6,), (6,))),
+    "rms_norm": (lambda x, w: F.rms_norm(x, (6,), w), ((4, 6), (6,))),
+    "group_norm": (lambda x, w, b: F.group_norm(x, 2, w, b), ((2, 4, 5), (4,), (4,))),
+    "attention": (lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), ((2, 2, 6, 8),) * 3),
+    "max_pool2d": (lambda x: F.max_pool2d(x, 2), ((2, 3, 8, 8),)),
+    "interpolate": (lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), ((1, 2, 4, 4),)),
+    "activations": (lambda x: F.gelu(x) + F.silu(x) + F.relu(x), ((4, 6),)),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_forward_and_backward(name: str) -> None:
+    function, shapes = DIFFERENTIABLE[name]
     same_as_cpu(_gradients(function), *(values(*shape, seed=seed) for seed, shape in enumerate(shapes)))
 
 
