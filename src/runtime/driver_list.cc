@@ -13,8 +13,6 @@ namespace fl::runtime {
 namespace {
 
 constexpr char kHost[] = "host";
-// The software accelerator is for tests: a machine without a chip must not end up on it unasked.
-constexpr char kOnlyWhenNamed[] = "sim";
 constexpr char kPrefix[] = "libflagos_driver_";
 constexpr char kSuffix[] = ".so";
 
@@ -133,7 +131,7 @@ void DriverList::select_named(const std::vector<std::string>& wanted) {
 
 void DriverList::select_by_default() {
   for (const auto& row : rows_) {
-    if (row->name == kHost || row->name == kOnlyWhenNamed) continue;
+    if (row->name == kHost) continue;
     open(row.get());
     if (row->status == FL_OK) select(row.get());
   }
