@@ -88,8 +88,7 @@ std::string DriverList::known_names() const {
 void DriverList::open(Row* row) {
   if (row->opened) return;
   row->opened = true;
-  OpenedDriver opened =
-      row->entry ? open_driver(row->name, row->entry) : open_driver_library(row->name, row->origin);
+  OpenedDriver opened = row->entry ? open_driver(row->name, row->entry) : open_driver_library(row->name, row->origin);
   row->status = opened.status;
   row->reason = std::move(opened.reason);
   row->driver = std::move(opened.driver);
@@ -112,9 +111,10 @@ void DriverList::select_named(const std::vector<std::string>& wanted) {
   for (const std::string& name : wanted) {
     Row* row = find(name);
     if (!row) {
-      return refuse(FL_INVALID_ARGUMENT, "FLAGOS_DRIVER names the driver \"" + name + "\", which is not known here (known: " +
-                                             known_names() + "). Correct the name, or put the folder that holds " + kPrefix +
-                                             name + kSuffix + " into FLAGOS_DRIVER_PATH.");
+      return refuse(FL_INVALID_ARGUMENT, "FLAGOS_DRIVER names the driver \"" + name +
+                                             "\", which is not known here (known: " + known_names() +
+                                             "). Correct the name, or put the folder that holds " + kPrefix + name +
+                                             kSuffix + " into FLAGOS_DRIVER_PATH.");
     }
     if (row->selected) {
       return refuse(FL_INVALID_ARGUMENT, "FLAGOS_DRIVER names the driver \"" + name + "\" twice. Name it once.");

@@ -65,7 +65,9 @@ TEST(DriverListTest, named_drivers_come_in_the_order_of_their_names) {
 TEST(DriverListTest, an_unknown_name_is_an_error_that_lists_the_known_ones) {
   DriverList list(kAll, {}, {"host", "cudaa"});
   EXPECT_EQ(list.status(), FL_INVALID_ARGUMENT);
-  EXPECT_THAT(list.reason(), HasSubstr("FLAGOS_DRIVER names the driver \"cudaa\", which is not known here (known: host, gone, gpu, chip)"));
+  EXPECT_THAT(
+      list.reason(),
+      HasSubstr("FLAGOS_DRIVER names the driver \"cudaa\", which is not known here (known: host, gone, gpu, chip)"));
   EXPECT_TRUE(list.selected().empty());
 }
 
@@ -128,7 +130,8 @@ TEST(DriverListTest, the_error_of_a_selection_comes_at_each_call_and_devices_do_
 }
 
 TEST(DriverListTest, no_usable_driver_is_no_error_but_no_device) {
-  const runtime::Devices::Scoped devices(std::make_unique<DriverList>(std::vector<LinkedDriver>{{"gone", absent_entry}}, Names{}, Names{}));
+  const runtime::Devices::Scoped devices(
+      std::make_unique<DriverList>(std::vector<LinkedDriver>{{"gone", absent_entry}}, Names{}, Names{}));
   int32_t count = 7;
   EXPECT_OK(fl_device_count(&count));
   EXPECT_EQ(count, 0);

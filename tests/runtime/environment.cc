@@ -1,5 +1,6 @@
-// Opens the real drivers before any test does anything, as a process does: a driver's own fork handlers must be registered
-// before the runtime's, whose locks are taken first. Here, unlike in a process, devices are made many times over.
+// Opens the real drivers before any test does anything, as a process does: a driver's own fork handlers must be
+// registered before the runtime's, whose locks are taken first. Here, unlike in a process, devices are made many times
+// over.
 #include <gtest/gtest.h>
 
 #include "base/env.h"
@@ -14,7 +15,8 @@ class RealDriversFirst : public testing::Environment {
     use_drivers({"sim", "host"});
   }
 };
-[[maybe_unused]] const testing::Environment* const environment = testing::AddGlobalTestEnvironment(new RealDriversFirst);
+[[maybe_unused]] const testing::Environment* const environment =
+    testing::AddGlobalTestEnvironment(new RealDriversFirst);
 
 }  // namespace
 }  // namespace fl::test

@@ -1,6 +1,6 @@
-// Any bytes as a driver: its table's size, version, name, null members, groups, answers and devices, and as the words of
-// FLAGOS_DRIVER. Whatever they say, nothing is read past what struct_size covers, each refusal has a reason, and a driver
-// that is right is selected beside it.
+// Any bytes as a driver: its table's size, version, name, null members, groups, answers and devices, and as the words
+// of FLAGOS_DRIVER. Whatever they say, nothing is read past what struct_size covers, each refusal has a reason, and a
+// driver that is right is selected beside it.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -37,11 +37,16 @@ class Bytes {
   // Often a plausible value, sometimes any.
   uint64_t near(uint64_t value) {
     switch (byte() % 8) {
-      case 0: return number();
-      case 1: return value + 1;
-      case 2: return value - 1;
-      case 3: return byte();
-      default: return value;
+      case 0:
+        return number();
+      case 1:
+        return value + 1;
+      case 2:
+        return value - 1;
+      case 3:
+        return byte();
+      default:
+        return value;
     }
   }
   std::string text(size_t most) {

@@ -22,7 +22,8 @@ class RealDriverTest : public FakeDevices, public testing::WithParamInterface<co
   // The words of a block as stream `stream` sees them after what it holds.
   static std::vector<uint64_t> read(fl_block* block, fl_stream* stream, size_t words) {
     std::vector<uint64_t> got(words);
-    const fl_copy_side dst = {reinterpret_cast<uint64_t>(got.data()), FL_HOST, nullptr}, src = {block->address, 0, stream};
+    const fl_copy_side dst = {reinterpret_cast<uint64_t>(got.data()), FL_HOST, nullptr},
+                       src = {block->address, 0, stream};
     EXPECT_OK(fl_copy(&dst, &src, words * 8, 0));
     return got;
   }
