@@ -7,7 +7,7 @@
 //    would take its autograd formula away.
 //  - Structured functionals too, though PyTorch would make them of empty() and the out= form: a conf file names them.
 //  - Not the structural ones (factories, views, copies, set_, resize_): they are the device itself (structural.h).
-//  - convolution and its backward, which reach a device through a composite stub that raises.
+//  - Three whose composite form refuses devices that it does not know: convolution, its backward and mode(out=).
 #include <torch/library.h>
 
 #include <memory>
@@ -96,9 +96,9 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
     if (name.name.rfind("aten::", 0) != 0 || is_structural(name)) continue;
     if (const auto handle = dispatcher.findSchema(name)) route(*handle);
   }
-  for (const auto* name : {"convolution", "convolution_backward"}) {
-    route(dispatcher.findSchemaOrThrow((std::string("aten::") + name).c_str(), ""));
-  }
+  route(dispatcher.findSchemaOrThrow("aten::convolution", ""));
+  route(dispatcher.findSchemaOrThrow("aten::convolution_backward", ""));
+  route(dispatcher.findSchemaOrThrow("aten::mode", "values"));
   // What is left has no CPU kernel at all.
   for (const auto& [name, run] : std::exchange(own, {})) {
     const auto dot = name.find('.');

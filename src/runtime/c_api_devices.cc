@@ -1,10 +1,7 @@
 // fl_device_* and fl_driver_*: the C boundary of devices and drivers.
-#include <algorithm>
-#include <cstring>
-
 #include "base/error.h"
+#include "base/struct_size.h"
 #include "runtime/devices.h"
-#include "runtime/struct_out.h"
 
 using fl::guarded;
 using fl::runtime::Device;
@@ -27,7 +24,7 @@ fl_status fl_device_get_info(int32_t index, fl_device_info* out) {
     info.driver_index = device.driver.index;
     info.ordinal = device.ordinal;
     info.capabilities = device.api.capabilities;
-    fl::runtime::give_struct(info, out, "fl_device_info");
+    fl::fill_struct(out, info);
   });
 }
 
@@ -77,6 +74,6 @@ fl_status fl_driver_at(int32_t index, fl_driver_report* out) {
     report.reason = row.reason.c_str();
     report.devices = static_cast<int32_t>(row.devices.size());
     report.selected = row.selected;
-    fl::runtime::give_struct(report, out, "fl_driver_report");
+    fl::fill_struct(out, report);
   });
 }

@@ -1,9 +1,9 @@
 // fl_block_*, fl_memory_*, fl_pinned_*, fl_copy and fl_fill: the C boundary of memory.
 #include "base/error.h"
+#include "base/struct_size.h"
 #include "runtime/block_pool.h"
 #include "runtime/copies.h"
 #include "runtime/devices.h"
-#include "runtime/struct_out.h"
 
 using fl::guarded;
 using fl::runtime::Block;
@@ -62,7 +62,7 @@ fl_status fl_block_find(fl_addr address, fl_block* found) {
 }
 
 fl_status fl_memory_get_stats(int32_t device, fl_memory_stats* out) {
-  return guarded([&] { fl::runtime::give_struct(Devices::get().at(device).memory->stats(), out, "fl_memory_stats"); });
+  return guarded([&] { fl::fill_struct(out, Devices::get().at(device).memory->stats()); });
 }
 
 fl_status fl_memory_reset_peak(int32_t device) {
@@ -128,7 +128,7 @@ fl_status fl_pinned_trim(void) {
 }
 
 fl_status fl_pinned_get_stats(fl_pinned_stats* out) {
-  return guarded([&] { fl::runtime::give_struct(Devices::get().pinned().stats(), out, "fl_pinned_stats"); });
+  return guarded([&] { fl::fill_struct(out, Devices::get().pinned().stats()); });
 }
 
 fl_status fl_pinned_reset_peak(void) {

@@ -4,7 +4,6 @@
 #include <dlfcn.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/env.h"
 #include "base/error.h"
@@ -157,13 +156,7 @@ const std::vector<std::unique_ptr<DriverList::Row>>& DriverList::report() {
 }
 
 std::vector<std::string> driver_folders() {
-  std::vector<std::string> folders;
-  const char* path = env::text("FLAGOS_DRIVER_PATH");
-  for (const char* rest = path ? path : ""; *rest;) {
-    const size_t size = std::strcspn(rest, ":");
-    if (size) folders.emplace_back(rest, size);
-    rest += size + (rest[size] == ':');
-  }
+  std::vector<std::string> folders = env::list("FLAGOS_DRIVER_PATH");
   Dl_info here{};
   if (dladdr(reinterpret_cast<const void*>(&driver_folders), &here) && here.dli_fname) {
     const std::string library = here.dli_fname;

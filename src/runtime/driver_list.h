@@ -1,7 +1,7 @@
 // The drivers of this machine: where they are found, which of them are used, and why the others are not.
 //
-// Candidates are the linked-in drivers, then the files libflagos_driver_<name>.so in the folders of FLAGOS_DRIVER_PATH
-// (between colons), then those in the folder `drivers` beside this library. The first of a name wins. A candidate is
+// Candidates are the linked-in drivers, then the files libflagos_driver_<name>.so in the folders of FLAGOS_DRIVER_PATH,
+// then those in the folder `drivers` beside this library. The first of a name wins. A candidate is
 // opened when the selection needs it or when somebody asks for the report; a library that was opened is never closed.
 // A driver that is absent or broken is a row with a reason and never hides another.
 #ifndef FLAGOS_RUNTIME_DRIVER_LIST_H_

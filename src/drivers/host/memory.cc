@@ -10,7 +10,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
-#include "drivers/common/host_ranges.h"
+#include "drivers/host/host_ranges.h"
 #include "drivers/host/driver.h"
 #include "drivers/host/machine.h"
 

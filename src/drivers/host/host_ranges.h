@@ -1,14 +1,14 @@
-// The ranges of host memory that a driver knows: its own pinned blocks and what the user registered. Answers whether a
-// copy touches such memory. It does not own the memory.
-#ifndef FLAGOS_DRIVERS_COMMON_HOST_RANGES_H_
-#define FLAGOS_DRIVERS_COMMON_HOST_RANGES_H_
+// The ranges of host memory that the user registered with the driver, so that registering twice or ending what never
+// began is an error. It does not own the memory, and pins nothing: on the host every copy is as fast.
+#ifndef FLAGOS_DRIVERS_HOST_HOST_RANGES_H_
+#define FLAGOS_DRIVERS_HOST_HOST_RANGES_H_
 
 #include <cstdint>
 #include <iterator>
 #include <map>
 #include <mutex>
 
-namespace fl::drivers {
+namespace fl::drivers::host {
 
 // Thread-safe.
 class HostRanges {
@@ -29,23 +29,13 @@ class HostRanges {
     return ranges_.erase(begin) == 1;
   }
 
-  // True when one range holds all of [begin, begin + size).
-  bool contains(uint64_t begin, uint64_t size) const {
-    std::lock_guard lock(mutex_);
-    auto at = ranges_.upper_bound(begin);
-    if (at == ranges_.begin()) return false;
-    --at;
-    const uint64_t offset = begin - at->first;
-    return offset < at->second && size <= at->second - offset;
-  }
-
   void lock_for_fork() { mutex_.lock(); }
   void unlock_after_fork() { mutex_.unlock(); }
 
  private:
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::map<uint64_t, uint64_t> ranges_;  // begin -> size
 };
 
-}  // namespace fl::drivers
-#endif  // FLAGOS_DRIVERS_COMMON_HOST_RANGES_H_
+}  // namespace fl::drivers::host
+#endif  // FLAGOS_DRIVERS_HOST_HOST_RANGES_H_
