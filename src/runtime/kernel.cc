@@ -52,7 +52,6 @@ fl_kernel* load_kernel(Device& device, const fl_kernel_image& image) {
 
 void KernelRetirement::retire(fl_kernel* kernel) noexcept {
   if (exiting()) return;
-  unload_finished();
   std::vector<fl_stream*> streams;
   const fl_status listed = guarded([&] {
     for (int32_t id = 0; id < StreamTable::kStreams; ++id) {
@@ -62,6 +61,7 @@ void KernelRetirement::retire(fl_kernel* kernel) noexcept {
   });
   if (listed != FL_OK) return;  // no memory to find out who runs it: it stays loaded
   if (streams.empty() || deferred_.add(kernel, streams)) unload(kernel);
+  unload_finished();
 }
 
 void KernelRetirement::unload_finished() noexcept {
