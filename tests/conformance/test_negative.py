@@ -1,4 +1,4 @@
-"""What must raise: operands on two devices, writes to overlapping memory, bad indices. The error is the CPU's or CUDA's."""
+"""What must raise: operands on two devices, writes to overlapping memory, bad indices; as on the CPU or on CUDA."""
 
 from __future__ import annotations
 
