@@ -102,8 +102,8 @@ FL_EXPORT fl_status fl_random_bernoulli_tensor(const fl_random_span* span, fl_dt
 FL_EXPORT fl_status fl_random_geometric(const fl_random_span* span, fl_dtype dtype, void* out, double p);
 
 /* Integers uniform on [low, low + range), exactly (by rejection, not by remainder); range 0 stands for 2^64. A value is
- * formed as a 64-bit integer and converted to the dtype: modulo its width, or to the nearest floating value; FL_BOOL:
- * value != 0. */
+ * formed as a 64-bit integer and converted to the dtype: modulo its width, or to the nearest floating value (of
+ * fp32 first for fp16 and bf16); FL_BOOL: value != 0. */
 FL_EXPORT fl_status fl_random_integers(const fl_random_span* span, fl_dtype dtype, void* out, int64_t low,
                                        uint64_t range);
 

@@ -29,12 +29,14 @@ typedef enum fl_outcome { FL_ROUTE_DONE = 0, FL_ROUTE_DECLINED = 1 } fl_outcome;
 typedef fl_outcome (*fl_target_run)(void* target_data, void* call);
 
 struct fl_route {
-  /* Runs the call on this route: the single target's own function when nothing else is to be done. */
+  /* Runs the call on this route: the single target's own function when nothing else is to be done. Returns
+   * FL_ROUTE_DONE; a call that no target serves ends in the adapter's `raise`. */
   fl_outcome (*run)(const fl_route* route, void* call);
   void* head;              /* target_data of the first target, for `run` */
   fl_target_run head_run;  /* the first target's function */
   /* The adapter may compare this with the id of a target that it can run without boxing the call; -1 whenever anything
-   * else than a plain run of that one target is asked for (several candidates, a wrapper, a trait mask). */
+   * else than a plain run of that one target is asked for (several candidates, a wrapper, a trait mask). A target that
+   * may decline is run through `run`. */
   int32_t plain_target;
 };
 
@@ -56,7 +58,8 @@ enum {
 
 /* ---- What the adapter declares: drivers, targets and operators, before it asks for the first slot ---- */
 /* The driver index of runtime.h and its name. Index -1: a driver that is known but has no devices here, so that a conf
- * file may have a section for it. Again with the same name and index does nothing. */
+ * file may have a section for it; names in fl_target_info.drivers are known too. Again with the same name and index
+ * does nothing. */
 FL_EXPORT fl_status fl_routing_declare_driver(int32_t driver, const char* name);
 
 typedef struct fl_target_info {
@@ -68,7 +71,8 @@ typedef struct fl_target_info {
   uint64_t mask;        /* traits it serves; ~0 = all */
   fl_target_run run;    /* NULL when absent */
   void* data;
-  /* NULL or: may this target serve the operator at all on this driver? Writes the reason when not. */
+  /* NULL or: may this target serve the operator at all on this driver? Writes the reason when not. Asked without a lock
+   * of routing's, once for each operator and driver until the target is declared again or fl_routing_reset. */
   int32_t (*serves)(void* data, const char* op, const char* driver, char* why, size_t why_size);
 } fl_target_info;
 /* Again with the same name replaces the earlier one (a target that has become present) and rebuilds its routes. */
@@ -76,7 +80,7 @@ FL_EXPORT fl_status fl_routing_declare_target(const fl_target_info* info, int32_
 
 typedef struct fl_operator_info {
   size_t struct_size;
-  const char* name;        /* "add.Tensor" */
+  const char* name;        /* "add.Tensor"; again with the same name replaces `initial` and gives the same number */
   const char* initial;     /* chain for drivers that name none, "cpu" */
 } fl_operator_info;
 FL_EXPORT fl_status fl_routing_declare_operator(const fl_operator_info* info, int32_t* op);
@@ -85,7 +89,7 @@ FL_EXPORT fl_status fl_routing_declare_operator(const fl_operator_info* info, in
  * route that fails each call with FL_UNSUPPORTED and the reasons. */
 FL_EXPORT fl_status fl_routing_slot(int32_t op, int32_t driver, fl_route_slot** slot);
 
-/* What the core asks of the adapter. All may be called from any thread that runs calls. */
+/* What the core asks of the adapter; none may be NULL. All may be called from any thread that runs calls. */
 typedef struct fl_routing_adapter {
   size_t struct_size;
   uint64_t (*traits)(void* call);

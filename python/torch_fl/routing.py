@@ -189,12 +189,13 @@ def explain(operator: Operator, *args: Any, driver: str | None = None, **kwargs:
 
 
 def table(driver: str | None = None) -> list[Route]:
-    """The route of every operator, on one driver or on all that have devices."""
+    """The route of every operator, on one driver or on all that have devices, sorted by operator."""
     _ops.device_count()  # finds the drivers
-    return [
+    routes = [
         Route(row["operator"], row["driver"], row["runs"], tuple(map(_candidate, row["candidates"])), _place(row))
         for row in json.loads(_ops.routing_table(driver))
     ]
+    return sorted(routes, key=lambda route: (route.operator, route.driver))
 
 
 def targets() -> list[Target]:

@@ -52,6 +52,14 @@ int64_t native_stream(int64_t device, int64_t id) {
   return static_cast<int64_t>(reinterpret_cast<intptr_t>(native));
 }
 
+// `start` and `stop` are torch.Event.event_id: the guard makes events of the core, 0 before the first record.
+double event_elapsed(int64_t start, int64_t stop) {
+  TORCH_CHECK_VALUE(start != 0 && stop != 0, "flagos: elapsed_time needs two events that were recorded");
+  double milliseconds = 0;
+  check(fl_event_elapsed(reinterpret_cast<fl_event*>(start), reinterpret_cast<fl_event*>(stop), &milliseconds));
+  return milliseconds;
+}
+
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(flagos, m) {
@@ -76,6 +84,8 @@ TORCH_LIBRARY_FRAGMENT(flagos, m) {
   m.def("stream_priority(int device, int id) -> int",
         [](int64_t device, int64_t id) { return static_cast<int64_t>(fl_stream_priority(stream_of(device, id))); });
   m.def("stream_native(int device, int id) -> int", &native_stream);
+
+  m.def("event_elapsed(int start, int stop) -> float", &event_elapsed);
 
   m.def("default_generator(int device) -> Generator?",
         [](int64_t device) -> std::optional<at::Generator> { return default_generator(device_argument(device)); });

@@ -30,12 +30,12 @@ class Arguments {
       const auto& tensor = value.toTensor();
       if (!tensor.defined()) return;
       cpu_operand_ |= is_cpu_operand(tensor);
-      if (tensor.device().type() == kFlagos) value = host_.enter(tensor, written);
+      if (tensor.device().type() == kFlagos) value = host_.enter(std::move(value).toTensor(), written);
     } else if (value.isTensorList()) {
       auto list = value.toTensorVector();
       for (auto& tensor : list) {
         cpu_operand_ |= is_cpu_operand(tensor);
-        tensor = host_.enter(tensor, written);
+        tensor = host_.enter(std::move(tensor), written);
       }
       value = c10::IValue(std::move(list));
     } else if (value.isOptionalTensorList()) {

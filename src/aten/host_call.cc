@@ -55,10 +55,10 @@ c10::Device HostCall::enter(c10::Device device) {
   return c10::kCPU;
 }
 
-at::Tensor HostCall::enter(const at::Tensor& tensor, bool written) {
+at::Tensor HostCall::enter(at::Tensor tensor, bool written) {
   if (!tensor.defined() || tensor.device().type() != kFlagos) return tensor;
   for (auto& operand : tensors_) {
-    if (operand.original != tensor.unsafeGetTensorImpl()) continue;
+    if (!operand.original.is_same(tensor)) continue;
     if (written && !operand.written) {
       operand.written = true;
       for (auto& memory : memories_) memory.written |= memory.original == tensor.storage().unsafeGetStorageImpl();
@@ -71,7 +71,7 @@ at::Tensor HostCall::enter(const at::Tensor& tensor, bool written) {
   bool pooled = false;
   auto stand_in = device_facts(device_).host_access ? over_same_memory(tensor, written, pooled) : over_copy(tensor);
   for (auto& memory : memories_) memory.written |= written && memory.original == tensor.storage().unsafeGetStorageImpl();
-  tensors_.push_back({tensor.unsafeGetTensorImpl(), stand_in, written, pooled});
+  tensors_.push_back({std::move(tensor), stand_in, written, pooled});
   return stand_in;
 }
 
@@ -154,7 +154,7 @@ void HostCall::finish() {
   }
   for (auto& operand : tensors_) {
     if (!operand.written) continue;
-    auto* to = operand.original;
+    auto* to = operand.original.unsafeGetTensorImpl();
     const auto* from = operand.stand_in.unsafeGetTensorImpl();
     if (to->sizes() != from->sizes() || to->strides() != from->strides() || to->storage_offset() != from->storage_offset()) {
       to->set_sizes_and_strides(from->sizes(), from->strides(), from->storage_offset());
@@ -179,7 +179,10 @@ c10::Storage HostCall::adopt(const at::Tensor& result) {
   const auto nbytes = result._is_zerotensor() ? 0 : from->nbytes();
   c10::DataPtr data(nullptr, c10::Device(kFlagos, device));
   if (device_facts(device).host_access) {
-    if (nbytes > 0) {
+    if (block_of(from->data_ptr()) != nullptr && result.storage().use_count() == 1) {  // our memory, labelled "cpu"
+      data = from->set_data_ptr(c10::DataPtr(nullptr, c10::kCPU));
+      data.unsafe_set_device(c10::Device(kFlagos, device));
+    } else if (nbytes > 0) {
       auto* owner = new c10::Storage(result.storage());
       data = {from->mutable_data(), owner, [](void* context) { delete static_cast<c10::Storage*>(context); },
               c10::Device(kFlagos, device)};
@@ -194,7 +197,7 @@ c10::Storage HostCall::adopt(const at::Tensor& result) {
 at::Tensor HostCall::leave(const at::Tensor& result) {
   if (!result.defined() || result.device().type() == kFlagos) return result;
   for (const auto& operand : tensors_) {
-    if (operand.stand_in.is_same(result)) return at::Tensor(c10::intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>::reclaim_copy(operand.original));
+    if (operand.stand_in.is_same(result)) return operand.original;
   }
   TORCH_CHECK_NOT_IMPLEMENTED(result.layout() == c10::kStrided && !result.is_quantized(), name_,
                               ": flagos supports plain strided tensors, the result would be ", result.layout(),

@@ -28,7 +28,8 @@ class HostCall {
 
   // The stand-in of a flagos tensor; any other tensor is returned as it is. Throws when the tensor lives on another
   // flagos device than those before it, or has a layout other than strided.
-  at::Tensor enter(const at::Tensor& tensor, bool written);
+  // The call holds the tensor: a boxed argument that is replaced by its stand-in may have been its last reference.
+  at::Tensor enter(at::Tensor tensor, bool written);
   // Notes a Device argument; returns the device that the CPU kernel is to see.
   c10::Device enter(c10::Device device);
 
@@ -42,13 +43,13 @@ class HostCall {
 
  private:
   struct Memory {
-    c10::StorageImpl* original;
-    c10::StorageImpl* stand_in;  // kept alive by the tensors over it
+    c10::StorageImpl* original;  // both are kept alive by the operands
+    c10::StorageImpl* stand_in;
     void* data;
     bool written;
   };
   struct Operand {
-    c10::TensorImpl* original;
+    at::Tensor original;
     at::Tensor stand_in;
     bool written;
     bool pooled;  // stand_in goes back to the thread's spare ones

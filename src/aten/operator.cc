@@ -16,6 +16,15 @@ constexpr std::array<std::string_view, 14> kTakesCpuOperands = {
     "_unsafe_masked_index*", "_copy_from*",     "copy_*",           "_foreach_*",        "_fused_*",
     "_pack_padded_sequence*", "segment_reduce*", "tensor_split.tensor*", "_embedding_bag*"};
 
+// Arguments that a kernel writes though its schema does not say so.
+struct HiddenWrite {
+  std::string_view op, argument;
+};
+constexpr std::array<HiddenWrite, 4> kHiddenWrites{{{"native_batch_norm", "running_mean"},
+                                                   {"native_batch_norm", "running_var"},
+                                                   {"native_batch_norm.out", "running_mean"},
+                                                   {"native_batch_norm.out", "running_var"}}};
+
 bool matches(std::string_view name, std::string_view pattern) {
   if (pattern.back() != '*') return name == pattern;
   pattern.remove_suffix(1);
@@ -58,6 +67,9 @@ Operator::Operator(const c10::OperatorHandle& handle) {
   for (size_t i = 0; i < arguments && i < 64; ++i) {
     const auto& argument = schema.arguments()[i];
     if (argument.alias_info() != nullptr && argument.alias_info()->isWrite()) written |= 1ull << i;
+    for (const auto& hidden : kHiddenWrites) {
+      if (hidden.op == name && hidden.argument == argument.name()) written |= 1ull << i;
+    }
     if (argument.type()->str().find("Generator") != std::string::npos) generators |= 1ull << i;
   }
   for (const auto pattern : kTakesCpuOperands) takes_cpu_operands |= matches(name, pattern);

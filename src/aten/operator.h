@@ -36,7 +36,7 @@ struct Operator {
   std::string name;       // "add.Tensor", as in conf files
   std::string full_name;  // "aten::add.Tensor"
   size_t arguments = 0, results = 0;
-  uint64_t written = 0;     // bit i: argument i is written, by its schema
+  uint64_t written = 0;     // bit i: argument i is written
   uint64_t generators = 0;  // bit i: argument i is a Generator?
   bool takes_cpu_operands = false;
   bool has_cpu_kernel = true;

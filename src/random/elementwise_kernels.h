@@ -240,7 +240,7 @@ bool bernoulli_tensor(const fl_random_span& span, fl_dtype dtype, void* out, fl_
         for (int64_t j = 0; j < count; ++j) {
           const double q = static_cast<double>(widened(chance[j]));
           outside |= !((q >= 0.0) & (q <= 1.0));
-          to[j] = zero_or_one<T>(double_from(raw[j]) + 0.5 < q * 0x1p32);  // the nearest multiple of 2^-32, as above
+          to[j] = zero_or_one<T>(double_from(raw[j]) + 0.5 <= q * 0x1p32);  // as Threshold, p not rounded before
         }
         valid = valid && outside == 0;
       });

@@ -142,8 +142,10 @@ int32_t Catalog::driver_index(std::string_view name) const {
 }
 
 bool Catalog::knows_driver(std::string_view name) const {
+  const auto serves_it = [&](const Target& target) { return !target.drivers.empty() && target.serves_driver(name); };
   return driver_index(name) >= 0 ||
-         std::find(other_drivers_.begin(), other_drivers_.end(), name) != other_drivers_.end();
+         std::find(other_drivers_.begin(), other_drivers_.end(), name) != other_drivers_.end() ||
+         std::any_of(targets_.begin(), targets_.end(), serves_it);
 }
 
 std::string Catalog::suggest_target(std::string_view name) const {
@@ -181,6 +183,8 @@ std::string Catalog::suggest_driver(std::string_view name) const {
     if (!driver.empty()) candidates.push_back(driver);
   }
   candidates.insert(candidates.end(), other_drivers_.begin(), other_drivers_.end());
+  for (const Target& target : targets_)
+    candidates.insert(candidates.end(), target.drivers.begin(), target.drivers.end());
   return did_you_mean(name, candidates);
 }
 

@@ -51,7 +51,7 @@ class Catalog {
   const Target* find_target(std::string_view name) const;  // by name or alias; nullptr when unknown
   const Operator* find_operator(std::string_view name) const;
   bool knows_base(std::string_view base) const { return bases_.contains(std::string(base)); }
-  bool knows_driver(std::string_view name) const;
+  bool knows_driver(std::string_view name) const;  // declared, or named by a target
 
   const std::deque<Target>& targets() const { return targets_; }
   const std::deque<Operator>& operators() const { return operators_; }

@@ -28,7 +28,7 @@ void write_text_or_null(JsonWriter& json, const char* name, const std::string& t
 
 void write_place(JsonWriter& json, Source source, const Location& at, const std::string& reason) {
   json.member("source", source_name(source));
-  write_text_or_null(json, "file", at.file);
+  write_text_or_null(json, "file", source == Source::kApi ? "" : at.file);
   if (at.line > 0) {
     json.member("line", at.line).member("column", at.column);
   } else {

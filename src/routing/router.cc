@@ -342,6 +342,10 @@ void Router::change_overrides(std::vector<Rule> changed, const std::string& patt
 
 void Router::reset() {
   env::read_again();
+  {
+    const std::lock_guard lock(mutex_);
+    answers_.clear();
+  }
   request([&] {
     auto fresh = std::make_unique<Settings>(catalog_, shipped_folder_);
     // A conf that does not read, or a chain that cannot be planned, leaves everything as it was.

@@ -5,7 +5,8 @@
 
 namespace fl::runtime {
 
-// Once a process, after the drivers were found (the trial of a driver library forks too).
+// Once a process, after the drivers were found: handlers that are registered later take their locks earlier, and the
+// runtime holds its own while it calls a driver.
 void install_fork_handlers();
 
 }  // namespace fl::runtime

@@ -24,12 +24,15 @@ fl_kernel* load_kernel(Device& device, const fl_kernel_image& image) {
   device.retired_kernels->unload_finished();
   const fl_hal_module1& driver = device.driver.module;
   if (!driver.struct_size) {
-    fl::fail(FL_UNSUPPORTED, "%s cannot load the kernel %s: its driver has no \"module/1\". Route the operator to another target.",
+    fl::fail(FL_UNSUPPORTED,
+             "%s cannot load the kernel %s: its driver has no \"module/1\". Route the operator to another target.",
              device.name().c_str(), image.function);
   }
   std::string known;
   if (!takes_kind(driver, image.kind, &known)) {
-    fl::fail(FL_UNSUPPORTED, "%s cannot load the kernel %s: its driver takes no image of kind \"%s\" (it takes: %s). Compile it for one of these.",
+    fl::fail(FL_UNSUPPORTED,
+             "%s cannot load the kernel %s: its driver takes no image of kind \"%s\" (it takes: %s). Compile it for "
+             "one of these.",
              device.name().c_str(), image.function, image.kind, known.c_str());
   }
   const std::string what = std::string("load the kernel ") + image.function;
@@ -52,7 +55,6 @@ fl_kernel* load_kernel(Device& device, const fl_kernel_image& image) {
 
 void KernelRetirement::retire(fl_kernel* kernel) noexcept {
   if (exiting()) return;
-  unload_finished();
   std::vector<fl_stream*> streams;
   const fl_status listed = guarded([&] {
     for (int32_t id = 0; id < StreamTable::kStreams; ++id) {
@@ -62,6 +64,7 @@ void KernelRetirement::retire(fl_kernel* kernel) noexcept {
   });
   if (listed != FL_OK) return;  // no memory to find out who runs it: it stays loaded
   if (streams.empty() || deferred_.add(kernel, streams)) unload(kernel);
+  unload_finished();
 }
 
 void KernelRetirement::unload_finished() noexcept {

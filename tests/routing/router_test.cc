@@ -212,6 +212,21 @@ TEST_F(RoutingTest, targets_are_asked_for_operators_without_the_lock) {
   router.reset();
 }
 
+TEST_F(RoutingTest, what_a_target_said_of_an_operator_holds_until_it_is_declared_again_or_reset) {
+  fast.lacks = {"mm"};
+  router.add_override("mm", "fast, cpu", nullptr);
+  EXPECT_EQ(run("mm").served_by, "cpu");
+  fast.lacks = {};
+  router.add_override("mm", "fast, other", nullptr);
+  EXPECT_EQ(run("mm").served_by, "other");
+  router.declare_target(fast.info());
+  EXPECT_EQ(run("mm").served_by, "fast");
+  fast.lacks = {"mm"};
+  router.reset();
+  router.add_override("mm", "fast, cpu", nullptr);
+  EXPECT_EQ(run("mm").served_by, "cpu");
+}
+
 TEST_F(RoutingTest, overrides_are_taken_back_by_handle_in_any_order) {
   const int32_t first = router.add_override("mm", "fast", nullptr);
   const int32_t second = router.add_override("mm", "other", nullptr);

@@ -95,6 +95,16 @@ TEST_F(RoutingTest, a_section_holds_for_its_driver_only) {
   EXPECT_EQ(run("add.Tensor", {}, 1).served_by, "fast");
 }
 
+TEST_F(RoutingTest, a_section_may_be_of_a_driver_that_only_a_target_names) {
+  FakeTarget metal{"metal"};
+  fl_target_info info = metal.info();
+  info.drivers = "metal_driver";
+  router.declare_target(info);
+  const Folder folder;
+  environment.set("FLAGOS_BACKEND_CONFIG", folder.write("a.conf", "[metal_driver]\nmm = metal\n"));
+  EXPECT_EQ(run("mm").served_by, "cpu");
+}
+
 TEST_F(RoutingTest, operators_without_a_line_take_the_star_line_else_their_initial_chain) {
   EXPECT_EQ(run("mm").served_by, "cpu");
   const Folder folder;

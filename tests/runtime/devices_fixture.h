@@ -42,6 +42,7 @@ class FakeDevices : public testing::Test {
   }
   static FakeDriver& driver() { return fake<0>(); }
   void start(const std::vector<std::string>& names = {"fake"}) {
+    devices_.reset();
     devices_ = use_drivers(names);
     ASSERT_OK(fl_stream_default(0, &stream_));
   }

@@ -158,6 +158,10 @@ __all__ = [
 has_half = True
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     if name == "default_generators":  # not a plain attribute: counting devices would find the drivers at import
         return tuple(default_generator(index) for index in range(device_count()))

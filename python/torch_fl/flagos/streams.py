@@ -28,6 +28,13 @@ class Event(torch.Event):
             )
         return super().__new__(cls, "flagos", enable_timing=enable_timing, blocking=blocking)
 
+    def elapsed_time(self, other: torch.Event) -> float:
+        """Milliseconds from this event to `other`; both were made with enable_timing, recorded and reached."""
+        # torch.Event.elapsed_time takes no subclass of torch.Event.
+        if not isinstance(other, torch.Event) or other.device.type != "flagos":
+            raise TypeError(f"flagos: elapsed_time takes a flagos event, not {other!r}")
+        return _ops.event_elapsed(self.event_id, other.event_id)
+
     def __repr__(self) -> str:
         return f"<torch.flagos.Event {self.event_id:#x}>"
 
