@@ -1,0 +1,90 @@
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "compiler/analysis/schedule.h"
+#include "compiler/analysis/strides.h"
+#include "compiler/lower/kernel.h"
+#include "compiler/ttir/parser.h"
+#include "compiler/ttir/verifier.h"
+#include "kernels.h"
+
+namespace fl::compiler {
+namespace {
+
+std::unique_ptr<ttir::Module> verified(const std::string& text) {
+  auto module = ttir::parse(text);
+  ttir::verify(*module);
+  return module;
+}
+
+Target target_of(int lanes) {
+  Target target;
+  target.cpu = lanes == 16 ? "x86-64-v4" : "x86-64-v3";
+  target.lanes = lanes;
+  target.avx512 = lanes == 16;
+  return target;
+}
+
+size_t count(const std::string& text, const std::string& part) {
+  size_t found = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+TEST(Lowering, the_main_loop_of_an_add_has_no_mask_and_no_gather) {
+  const LoweredKernel kernel = lower(*verified(test::kernels().at("add")), target_of(16), {});
+  EXPECT_EQ(count(kernel.text, "call <16 x float> @llvm.masked.load"), 2u);   // the rest, one strip at a time
+  EXPECT_EQ(count(kernel.text, "= load <16 x float>, ptr"), 8u);               // four strips of two blocks
+  EXPECT_EQ(count(kernel.text, "@llvm.masked.gather"), 0u);
+}
+
+TEST(Lowering, strips_are_as_wide_as_the_target) {
+  const LoweredKernel kernel = lower(*verified(test::kernels().at("add")), target_of(8), {});
+  EXPECT_GT(count(kernel.text, "<8 x float>"), 0u);
+  EXPECT_EQ(count(kernel.text, "<16 x"), 0u);
+}
+
+TEST(Lowering, says_what_it_cannot_lower_and_where) {
+  const std::string text = test::module_of("%a: f32", "    %0 = tt.extern_elementwise %a {symbol = \"__nv_unheard_of\", pure = true} : (f32) -> f32");
+  try {
+    lower(*verified(text), target_of(16), {});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), FL_UNSUPPORTED);
+    EXPECT_STREQ(error.what(), "line 3, column 10: the library function '__nv_unheard_of' is not known");
+  }
+}
+
+TEST(Strides, arguments_that_multiply_positions_are_found) {
+  const auto module = verified(test::kernels().at("matmul_float"));
+  // %arg6 and %arg7 stride the factors, %arg8 the result; the other strides were folded to one by Triton.
+  EXPECT_EQ(stride_arguments(module->function), (1u << 6) | (1u << 7) | (1u << 8));
+}
+
+TEST(Schedule, a_load_that_a_store_may_change_is_kept) {
+  const auto module = verified(test::module_of(
+      "%p: !tt.ptr<f32>, %q: !tt.ptr<f32>",
+      "    %r = tt.make_range {end = 64 : i32, start = 0 : i32} : tensor<64xi32>\n"
+      "    %0 = tt.splat %p : !tt.ptr<f32> -> tensor<64x!tt.ptr<f32>>\n    %1 = tt.addptr %0, %r : tensor<64x!tt.ptr<f32>>, tensor<64xi32>\n"
+      "    %2 = tt.splat %q : !tt.ptr<f32> -> tensor<64x!tt.ptr<f32>>\n    %3 = tt.addptr %2, %r : tensor<64x!tt.ptr<f32>>, tensor<64xi32>\n"
+      "    %x = tt.load %1 : tensor<64x!tt.ptr<f32>>\n    tt.store %3, %x : tensor<64x!tt.ptr<f32>>\n"
+      "    gpu.barrier\n    tt.store %1, %x : tensor<64x!tt.ptr<f32>>"));
+  const Schedule schedule = make_schedule(module->function);
+  EXPECT_EQ(schedule.stored.size(), 1u);
+  EXPECT_EQ((*schedule.stored.begin())->name, "x");
+}
+
+TEST(Schedule, the_exponential_of_a_softmax_is_computed_once) {
+  const auto module = verified(test::kernels().at("softmax"));
+  const Schedule schedule = make_schedule(module->function);
+  ASSERT_EQ(schedule.stored.size(), 1u);
+  EXPECT_EQ((*schedule.stored.begin())->producer->op, ttir::Op::kExp);
+}
+
+TEST(Schedule, pointers_that_advance_in_a_loop_are_one_number) {
+  const auto module = verified(test::kernels().at("matmul"));
+  EXPECT_EQ(make_schedule(module->function).inductions.size(), 4u);  // two blocks of pointers, as argument and as result
+}
+
+}  // namespace
+}  // namespace fl::compiler
