@@ -40,7 +40,7 @@ class Mutator {
 
   std::string next() {
     std::vector<std::string> lines = seeds_[below(seeds_.size())];
-    for (size_t n = 1 + below(3); n > 0; --n) mutate(&lines);
+    for (size_t n = 1 + below(2); n > 0; --n) mutate(&lines);
     std::string text;
     for (const std::string& line : lines) text += line + "\n";
     return text;
@@ -51,7 +51,7 @@ class Mutator {
 
   void mutate(std::vector<std::string>* lines) {
     std::string& line = (*lines)[below(lines->size())];
-    switch (below(7)) {
+    switch (below(12)) {
       case 0: line.erase(); break;
       case 1: line = (*lines)[below(lines->size())]; break;
       case 2: std::swap(line, (*lines)[below(lines->size())]); break;
@@ -71,7 +71,9 @@ class Mutator {
           at = line.find_first_not_of(' ', end);
         }
         const auto [at, size] = words[below(words.size())];
-        line.replace(at, size, words_[below(words_.size())]);
+        std::string with = words_[below(words_.size())];
+        for (int tries = 0; tries < 30 && with[0] != line[at]; ++tries) with = words_[below(words_.size())];  // mostly of its kind
+        line.replace(at, size, with);
       }
     }
   }

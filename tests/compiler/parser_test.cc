@@ -74,7 +74,7 @@ TEST(Parser, says_where_and_what_it_does_not_know) {
   EXPECT_EQ(refusal(module_of("%a: i32", "    %0 = arith.addi %a, %b : i32")), "line 3, column 25: %b is used here but not defined before");
   EXPECT_EQ(refusal(module_of("%a: i32", "    %0 = arith.addi %a, %a : i64")), "line 3, column 30: %a is a i32, but i64 is written here");
   EXPECT_EQ(refusal("module {\n"), "line 2, column 1: expected 'tt.func', found ''");
-  EXPECT_EQ(refusal(module_of("%a: i128", "")), "line 2, column 27: 'i128' is not a type that this compiler knows");
+  EXPECT_EQ(refusal(module_of("%a: i128", "")), "line 2, column 25: 'i128' is not a type that this compiler knows");
   EXPECT_EQ(refusal(module_of("", "    %0 = arith.constant dense<1.0> : tensor<4096x4096xf32>")), "line 3, column 44: a block has 1 to 1048576 elements");
 }
 
