@@ -46,23 +46,25 @@ FL_EXPORT void fl_compiler_release(fl_compiler_program* program); /* NULL is all
 
 typedef struct fl_compiler_program_info {
   size_t struct_size;
-  const char* symbol;      /* the function of type fl_host_kernel in the object */
-  const char* llvm_ir;     /* 0-terminated; lives as long as the program */
+  const char* symbol;  /* the function of type fl_host_kernel in the object */
+  const char* llvm_ir; /* 0-terminated; lives as long as the program */
   uint64_t llvm_ir_size;
-  uint64_t scratch_bytes;  /* fl_launch_config.shared_bytes */
-  uint32_t launch_flags;   /* fl_launch_config.flags */
-  uint32_t argument_count; /* all of the kernel's, those fixed by constants too: their values are not read */
+  uint64_t scratch_bytes;    /* fl_launch_config.shared_bytes */
+  uint32_t launch_flags;     /* fl_launch_config.flags */
+  uint32_t argument_count;   /* all of the kernel's, those fixed by constants too: their values are not read */
   uint64_t stride_arguments; /* bit i: argument i multiplies positions; a variant in which it is fixed to 1 is faster */
 } fl_compiler_program_info;
 FL_EXPORT fl_status fl_compiler_get_info(const fl_compiler_program* program, fl_compiler_program_info* info);
 
 /* Kind and size of an argument as fl_arg wants them. */
-FL_EXPORT fl_status fl_compiler_argument(const fl_compiler_program* program, uint32_t index, uint32_t* kind, uint32_t* size);
+FL_EXPORT fl_status fl_compiler_argument(const fl_compiler_program* program, uint32_t index, uint32_t* kind,
+                                         uint32_t* size);
 
 /* The tile IR as it was understood. */
 FL_EXPORT fl_status fl_compiler_print(const fl_compiler_program* program, fl_text_sink sink, void* context);
 
-/* A fl_symbol_resolver for compiled kernels: the functions of the C library and libm that they may call; 0 for others. */
+/* A fl_symbol_resolver for compiled kernels: the functions of the C library and libm that they may call; 0 for others.
+ */
 FL_EXPORT uint64_t fl_compiler_resolve(void* context, const char* name);
 
 #ifdef __cplusplus

@@ -43,7 +43,8 @@ fl_status fl_compiler_host_target(fl_compiler_target* out) {
   });
 }
 
-fl_status fl_compiler_compile(const char* ttir, uint64_t size, const fl_compiler_options* options, fl_compiler_program** program) {
+fl_status fl_compiler_compile(const char* ttir, uint64_t size, const fl_compiler_options* options,
+                              fl_compiler_program** program) {
   return fl::guarded([&] {
     auto made = std::make_unique<fl_compiler_program>();
     made->module = fl::ttir::parse({ttir, size});
@@ -53,7 +54,9 @@ fl_status fl_compiler_compile(const char* ttir, uint64_t size, const fl_compiler
     for (uint32_t i = 0; options != nullptr && i < options->constant_count; ++i) {
       const fl_compiler_constant& constant = options->constants[i];
       const bool integer = constant.argument < arguments.size() && arguments[constant.argument]->type.holds_integer();
-      if (!integer) fl::fail(FL_INVALID_ARGUMENT, "line 1, column 1: argument %u is not an integer that can be fixed", constant.argument);
+      if (!integer)
+        fl::fail(FL_INVALID_ARGUMENT, "line 1, column 1: argument %u is not an integer that can be fixed",
+                 constant.argument);
       constants[constant.argument] = constant.value;
     }
     made->kernel = fl::compiler::lower(*made->module, target(), constants);
@@ -80,7 +83,8 @@ fl_status fl_compiler_get_info(const fl_compiler_program* program, fl_compiler_p
 fl_status fl_compiler_argument(const fl_compiler_program* program, uint32_t index, uint32_t* kind, uint32_t* size) {
   return fl::guarded([&] {
     const auto& arguments = program->module->function.arguments();
-    if (index >= arguments.size()) fl::fail(FL_INVALID_ARGUMENT, "The kernel has %zu arguments, not %u.", arguments.size(), index + 1);
+    if (index >= arguments.size())
+      fl::fail(FL_INVALID_ARGUMENT, "The kernel has %zu arguments, not %u.", arguments.size(), index + 1);
     const fl::ttir::Type& type = arguments[index]->type;
     *kind = type.pointer ? FL_ARG_ADDRESS : FL_ARG_BYTES;
     *size = type.pointer ? 8 : static_cast<uint32_t>(fl::ttir::bytes_of(type.scalar));

@@ -23,7 +23,8 @@ Target host_target() {
   const std::string_view name = wanted == nullptr ? "" : wanted;
   if (!has_v3()) fail(FL_UNSUPPORTED, "Kernels need a CPU with AVX2 and FMA (x86-64-v3), which this one lacks.");
   if (name == "x86-64-v4" && !has_v4()) {
-    fail(FL_UNSUPPORTED, "FLAGOS_CPU_TARGET=x86-64-v4 asks for AVX-512, which this CPU lacks; use x86-64-v3 or unset it.");
+    fail(FL_UNSUPPORTED,
+         "FLAGOS_CPU_TARGET=x86-64-v4 asks for AVX-512, which this CPU lacks; use x86-64-v3 or unset it.");
   }
   if (!name.empty() && name != "x86-64-v3" && name != "x86-64-v4") {
     fail(FL_INVALID_ARGUMENT, "FLAGOS_CPU_TARGET=%s is not a known target; use x86-64-v3 or x86-64-v4.", wanted);

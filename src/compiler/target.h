@@ -1,5 +1,6 @@
 // What a CPU can do, as far as the compiler cares: the name and features that LLVM is given, and the width of a strip.
-#pragma once
+#ifndef FLAGOS_COMPILER_TARGET_H_
+#define FLAGOS_COMPILER_TARGET_H_
 
 #include <string>
 
@@ -18,3 +19,5 @@ struct Target {
 Target host_target();
 
 }  // namespace fl::compiler
+
+#endif  // FLAGOS_COMPILER_TARGET_H_

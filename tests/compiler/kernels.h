@@ -1,5 +1,6 @@
 // The kernels that stand beside the tests as text, printed by stock Triton 3.6.0 from kernels of our own.
-#pragma once
+#ifndef FLAGOS_TESTS_COMPILER_KERNELS_H_
+#define FLAGOS_TESTS_COMPILER_KERNELS_H_
 
 #include <filesystem>
 #include <fstream>
@@ -26,3 +27,5 @@ inline std::string module_of(const std::string& arguments, const std::string& bo
 }
 
 }  // namespace fl::test
+
+#endif  // FLAGOS_TESTS_COMPILER_KERNELS_H_

@@ -33,8 +33,8 @@ size_t count(const std::string& text, const std::string& part) {
 
 TEST(Lowering, the_main_loop_of_an_add_has_no_mask_and_no_gather) {
   const LoweredKernel kernel = lower(*verified(test::kernels().at("add")), target_of(16), {});
-  EXPECT_EQ(count(kernel.text, "call <16 x float> @llvm.masked.load"), 2u);   // the rest, one strip at a time
-  EXPECT_EQ(count(kernel.text, "= load <16 x float>, ptr"), 8u);               // four strips of two blocks
+  EXPECT_EQ(count(kernel.text, "call <16 x float> @llvm.masked.load"), 2u);  // the rest, one strip at a time
+  EXPECT_EQ(count(kernel.text, "= load <16 x float>, ptr"), 8u);             // four strips of two blocks
   EXPECT_EQ(count(kernel.text, "@llvm.masked.gather"), 0u);
 }
 
@@ -45,7 +45,8 @@ TEST(Lowering, strips_are_as_wide_as_the_target) {
 }
 
 TEST(Lowering, says_what_it_cannot_lower_and_where) {
-  const std::string text = test::module_of("%a: f32", "    %0 = tt.extern_elementwise %a {symbol = \"__nv_unheard_of\", pure = true} : (f32) -> f32");
+  const std::string text = test::module_of(
+      "%a: f32", "    %0 = tt.extern_elementwise %a {symbol = \"__nv_unheard_of\", pure = true} : (f32) -> f32");
   try {
     lower(*verified(text), target_of(16), {});
     FAIL();
@@ -62,13 +63,15 @@ TEST(Strides, arguments_that_multiply_positions_are_found) {
 }
 
 TEST(Schedule, a_load_that_a_store_may_change_is_kept) {
-  const auto module = verified(test::module_of(
-      "%p: !tt.ptr<f32>, %q: !tt.ptr<f32>",
-      "    %r = tt.make_range {end = 64 : i32, start = 0 : i32} : tensor<64xi32>\n"
-      "    %0 = tt.splat %p : !tt.ptr<f32> -> tensor<64x!tt.ptr<f32>>\n    %1 = tt.addptr %0, %r : tensor<64x!tt.ptr<f32>>, tensor<64xi32>\n"
-      "    %2 = tt.splat %q : !tt.ptr<f32> -> tensor<64x!tt.ptr<f32>>\n    %3 = tt.addptr %2, %r : tensor<64x!tt.ptr<f32>>, tensor<64xi32>\n"
-      "    %x = tt.load %1 : tensor<64x!tt.ptr<f32>>\n    tt.store %3, %x : tensor<64x!tt.ptr<f32>>\n"
-      "    gpu.barrier\n    tt.store %1, %x : tensor<64x!tt.ptr<f32>>"));
+  const auto module = verified(
+      test::module_of("%p: !tt.ptr<f32>, %q: !tt.ptr<f32>",
+                      "    %r = tt.make_range {end = 64 : i32, start = 0 : i32} : tensor<64xi32>\n"
+                      "    %0 = tt.splat %p : !tt.ptr<f32> -> tensor<64x!tt.ptr<f32>>\n    %1 = tt.addptr %0, %r : "
+                      "tensor<64x!tt.ptr<f32>>, tensor<64xi32>\n"
+                      "    %2 = tt.splat %q : !tt.ptr<f32> -> tensor<64x!tt.ptr<f32>>\n    %3 = tt.addptr %2, %r : "
+                      "tensor<64x!tt.ptr<f32>>, tensor<64xi32>\n"
+                      "    %x = tt.load %1 : tensor<64x!tt.ptr<f32>>\n    tt.store %3, %x : tensor<64x!tt.ptr<f32>>\n"
+                      "    gpu.barrier\n    tt.store %1, %x : tensor<64x!tt.ptr<f32>>"));
   const Schedule schedule = make_schedule(module->function);
   EXPECT_EQ(schedule.stored.size(), 1u);
   EXPECT_EQ((*schedule.stored.begin())->name, "x");
@@ -83,7 +86,8 @@ TEST(Schedule, the_exponential_of_a_softmax_is_computed_once) {
 
 TEST(Schedule, pointers_that_advance_in_a_loop_are_one_number) {
   const auto module = verified(test::kernels().at("matmul"));
-  EXPECT_EQ(make_schedule(module->function).inductions.size(), 4u);  // two blocks of pointers, as argument and as result
+  EXPECT_EQ(make_schedule(module->function).inductions.size(),
+            4u);  // two blocks of pointers, as argument and as result
 }
 
 }  // namespace

@@ -52,9 +52,15 @@ class Mutator {
   void mutate(std::vector<std::string>* lines) {
     std::string& line = (*lines)[below(lines->size())];
     switch (below(12)) {
-      case 0: line.erase(); break;
-      case 1: line = (*lines)[below(lines->size())]; break;
-      case 2: std::swap(line, (*lines)[below(lines->size())]); break;
+      case 0:
+        line.erase();
+        break;
+      case 1:
+        line = (*lines)[below(lines->size())];
+        break;
+      case 2:
+        std::swap(line, (*lines)[below(lines->size())]);
+        break;
       case 3:
         if (!line.empty()) line[below(line.size())] = static_cast<char>(below(128));
         break;
@@ -72,7 +78,8 @@ class Mutator {
         }
         const auto [at, size] = words[below(words.size())];
         std::string with = words_[below(words_.size())];
-        for (int tries = 0; tries < 30 && with[0] != line[at]; ++tries) with = words_[below(words_.size())];  // mostly of its kind
+        for (int tries = 0; tries < 30 && with[0] != line[at]; ++tries)
+          with = words_[below(words_.size())];  // mostly of its kind
         line.replace(at, size, with);
       }
     }

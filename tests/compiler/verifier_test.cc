@@ -32,8 +32,10 @@ TEST_P(Refuses, and_names_the_operation_and_its_line) {
 INSTANTIATE_TEST_SUITE_P(
     Verifier, Refuses,
     ::testing::Values(
-        Rule{"%a: f32", "%0 = arith.addi %a, %a : f32", "takes integers"}, Rule{"%a: i32", "%0 = arith.addf %a, %a : i32", "floating-point"},
-        Rule{"%a: i32", "%0 = arith.extsi %a : i32 to i16", "widens"}, Rule{"%a: i32", "%0 = arith.trunci %a : i32 to i64", "narrows"},
+        Rule{"%a: f32", "%0 = arith.addi %a, %a : f32", "takes integers"},
+        Rule{"%a: i32", "%0 = arith.addf %a, %a : i32", "floating-point"},
+        Rule{"%a: i32", "%0 = arith.extsi %a : i32 to i16", "widens"},
+        Rule{"%a: i32", "%0 = arith.trunci %a : i32 to i64", "narrows"},
         Rule{"%a: i32", "%0 = tt.bitcast %a : i32 -> f64", "keeps the number of bits"},
         Rule{"%a: i32", "%0 = arith.cmpi olt, %a, %a : i32", "no predicate 'olt'"},
         Rule{"", "%0 = tt.make_range {end = 7 : i32, start = 0 : i32} : tensor<8xi32>", "start and end"},
@@ -42,14 +44,17 @@ INSTANTIATE_TEST_SUITE_P(
         Rule{"%a: i32", "%0 = tt.addptr %a, %a : i32, i32", "adds integers to pointers"},
         Rule{"%a: !tt.ptr<i1>", "%0 = tt.load %a : !tt.ptr<i1>", "single bits"},
         Rule{"%a: !tt.ptr<i32>, %v: f32", "tt.store %a, %v : !tt.ptr<i32>", "stores what its pointers point to"},
-        Rule{"%a: !tt.ptr<f32>, %v: f32", "%0 = tt.atomic_rmw add, relaxed, gpu, %a, %v : (!tt.ptr<f32>, f32) -> f32", "does not work on f32"},
-        Rule{"%a: i32", "%0 = tt.get_program_id w : i32", "along x, y or z"}, Rule{"%c: i1", "%0 = scf.if %c -> (i32) {\n scf.yield\n}", "needs an else"},
+        Rule{"%a: !tt.ptr<f32>, %v: f32", "%0 = tt.atomic_rmw add, relaxed, gpu, %a, %v : (!tt.ptr<f32>, f32) -> f32",
+             "does not work on f32"},
+        Rule{"%a: i32", "%0 = tt.get_program_id w : i32", "along x, y or z"},
+        Rule{"%c: i1", "%0 = scf.if %c -> (i32) {\n scf.yield\n}", "needs an else"},
         Rule{"%c: i32", "scf.if %c {\n}", "takes an i1"}, Rule{"%a: i32", "scf.yield %a : i32", "ends its block"},
         Rule{"%a: f32", "scf.for %i = %a to %a step %a : f32 {\n}", "counts with one integer type"}));
 
 TEST(Verifier, wants_a_value_computed_on_every_way_to_its_use) {
   const auto module = parse(
-      "module {\n  tt.func public @k(%c: i1) {\n    cf.cond_br %c, ^bb1, ^bb2\n  ^bb1:\n    %x = arith.constant 1 : i32\n"
+      "module {\n  tt.func public @k(%c: i1) {\n    cf.cond_br %c, ^bb1, ^bb2\n  ^bb1:\n    %x = arith.constant 1 : "
+      "i32\n"
       "    cf.br ^bb2\n  ^bb2:\n    %y = arith.addi %x, %x : i32\n    tt.return\n  }\n}\n");
   try {
     verify(*module);

@@ -8,7 +8,12 @@ from collections.abc import Callable, Sequence
 
 
 def benchmark(
-    kernel_call: Callable[[], object], *, quantiles: Sequence[float] | None = None, warmup: float = 5, rep: float = 20, **_: object
+    kernel_call: Callable[[], object],
+    *,
+    quantiles: Sequence[float] | None = None,
+    warmup: float = 5,
+    rep: float = 20,
+    **_: object,
 ) -> list[float] | float:
     """Milliseconds of a call: the quantiles asked for, else the median, over about `rep` milliseconds of runs."""
     kernel_call()

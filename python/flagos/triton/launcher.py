@@ -48,12 +48,25 @@ def _pick(path: tuple[int, ...]) -> Callable[[Sequence[Any]], Any]:
 
 
 def _address(value: Any) -> int:
-    """Of a tensor, of anything with data_ptr(), of None (a null pointer) or of a plain address."""
+    """Of a tensor, of anything with data_ptr(), of None (a null pointer) or of a plain address.
+
+    Raises KernelError for a tensor whose memory this process cannot reach.
+    """
     if value is None:
         return 0
     if isinstance(value, int):
         return value
+    device = getattr(value, "device", None)
+    if device is not None and device.type != "cpu" and not _is_host_memory(device):
+        raise native.KernelError(
+            f"a Triton kernel compiled for this CPU was given a tensor on '{device}', whose memory it cannot reach; "
+            "move the tensor to cpu"
+        )
     return value.data_ptr()
+
+
+def _is_host_memory(device: Any) -> bool:
+    return device.type == "flagos" and (device.index or 0) == native.host_device()
 
 
 def _bits(kind: str) -> Callable[[Any], bytes]:

@@ -156,7 +156,10 @@ def compile_tile_ir(text: str, constants: dict[int, int] | None = None) -> Progr
         constant_count=len(fixed),
     )
     handle = ctypes.c_void_p()
-    if core.fl_compiler_compile(encoded, ctypes.c_uint64(len(encoded)), ctypes.byref(options), ctypes.byref(handle)) != _OK:
+    if (
+        core.fl_compiler_compile(encoded, ctypes.c_uint64(len(encoded)), ctypes.byref(options), ctypes.byref(handle))
+        != _OK
+    ):
         raise CompileError(last_error())
     try:
         info = _ProgramInfo(struct_size=ctypes.sizeof(_ProgramInfo))

@@ -14,21 +14,54 @@ using ttir::Operation;
 using ttir::Region;
 using ttir::Value;
 
-constexpr int kWorthStoring = 12;   // in weights below: about what writing and reading a strip costs
-constexpr int kLargestNest = 400;   // a nest of more is split
+constexpr int kWorthStoring = 12;  // in weights below: about what writing and reading a strip costs
+constexpr int kLargestNest = 400;  // a nest of more is split
 constexpr size_t kManySites = 4;
 
 // What computing one strip costs, in instructions, roughly; address and mask arithmetic mostly disappears.
 int weight(const Operation& op) {
   switch (op.op) {
-    case Op::kConstant: case Op::kMakeRange: case Op::kSplat: case Op::kExpandDims: case Op::kBroadcast: case Op::kReshape:
-    case Op::kTrans: case Op::kAddI: case Op::kSubI: case Op::kMulI: case Op::kAndI: case Op::kCmpI: case Op::kAddPtr:
-    case Op::kExtSI: case Op::kTruncI: case Op::kBitcast: return 0;
-    case Op::kLoad: case Op::kMulHiUI: case Op::kDivF: case Op::kSqrt: return 3;
-    case Op::kDivSI: case Op::kDivUI: case Op::kRemSI: case Op::kRemUI: case Op::kRsqrt: return 8;
-    case Op::kExp: case Op::kExp2: case Op::kLog: case Op::kLog2: case Op::kSin: case Op::kCos: case Op::kErf: case Op::kTanh: return 12;
-    case Op::kExtern: return 20;
-    default: return 1;
+    case Op::kConstant:
+    case Op::kMakeRange:
+    case Op::kSplat:
+    case Op::kExpandDims:
+    case Op::kBroadcast:
+    case Op::kReshape:
+    case Op::kTrans:
+    case Op::kAddI:
+    case Op::kSubI:
+    case Op::kMulI:
+    case Op::kAndI:
+    case Op::kCmpI:
+    case Op::kAddPtr:
+    case Op::kExtSI:
+    case Op::kTruncI:
+    case Op::kBitcast:
+      return 0;
+    case Op::kLoad:
+    case Op::kMulHiUI:
+    case Op::kDivF:
+    case Op::kSqrt:
+      return 3;
+    case Op::kDivSI:
+    case Op::kDivUI:
+    case Op::kRemSI:
+    case Op::kRemUI:
+    case Op::kRsqrt:
+      return 8;
+    case Op::kExp:
+    case Op::kExp2:
+    case Op::kLog:
+    case Op::kLog2:
+    case Op::kSin:
+    case Op::kCos:
+    case Op::kErf:
+    case Op::kTanh:
+      return 12;
+    case Op::kExtern:
+      return 20;
+    default:
+      return 1;
   }
 }
 
@@ -66,16 +99,18 @@ class Scheduler {
         for (const Value* operand : op->operands) ++schedule_.uses[operand];
         order_.push_back(op);
         const bool combines = op->op == Op::kReduce || op->op == Op::kScan;
-        if (op->op == Op::kStore || op->op == Op::kAtomicRmw || op->op == Op::kAtomicCas) clobbers_.push_back(schedule_.position[op]);
-        if (!combines) for (const Region* inner : op->regions) number(*inner);
+        if (op->op == Op::kStore || op->op == Op::kAtomicRmw || op->op == Op::kAtomicCas)
+          clobbers_.push_back(schedule_.position[op]);
+        if (!combines)
+          for (const Region* inner : op->regions) number(*inner);
         schedule_.end[op] = static_cast<int>(order_.size()) - 1;
       }
     }
   }
 
   static bool blocks_a_group(const Operation& op) {
-    return ttir::row_of(op.op).effect != Effect::kPure || op.op == Op::kReduce || op.op == Op::kScan || op.op == Op::kDot ||
-           op.op == Op::kHistogram;
+    return ttir::row_of(op.op).effect != Effect::kPure || op.op == Op::kReduce || op.op == Op::kScan ||
+           op.op == Op::kDot || op.op == Op::kHistogram;
   }
 
   void group_stores(const Block& block) {
@@ -93,7 +128,8 @@ class Scheduler {
         close();
       }
       if (op->op != Op::kReduce && op->op != Op::kScan) {
-        for (const Region* inner : op->regions) for (const Block* nested : inner->blocks) group_stores(*nested);
+        for (const Region* inner : op->regions)
+          for (const Block* nested : inner->blocks) group_stores(*nested);
       }
     }
     close();
@@ -135,10 +171,13 @@ class Scheduler {
     const int to = reach(load, site);
     const Operation* at = order_[static_cast<size_t>(site)];
     auto group = schedule_.store_groups.find(at);
-    for (auto clobber = std::upper_bound(clobbers_.begin(), clobbers_.end(), from); clobber != clobbers_.end() && *clobber <= to; ++clobber) {
+    for (auto clobber = std::upper_bound(clobbers_.begin(), clobbers_.end(), from);
+         clobber != clobbers_.end() && *clobber <= to; ++clobber) {
       const Operation* writer = order_[static_cast<size_t>(*clobber)];
-      const bool own = to == site && (writer == at || (group != schedule_.store_groups.end() &&
-                                                       std::find(group->second.begin(), group->second.end(), writer) != group->second.end()));
+      const bool own =
+          to == site &&
+          (writer == at || (group != schedule_.store_groups.end() &&
+                            std::find(group->second.begin(), group->second.end(), writer) != group->second.end()));
       if (!own) return true;
     }
     return false;
@@ -174,7 +213,8 @@ class Scheduler {
     switch (op.op) {
       case Op::kStore: {
         auto leader = leader_.find(&op);
-        for (const Value* operand : op.operands) need(operand, leader == leader_.end() ? here : schedule_.position[leader->second]);
+        for (const Value* operand : op.operands)
+          need(operand, leader == leader_.end() ? here : schedule_.position[leader->second]);
         return;
       }
       case Op::kFor:
@@ -196,10 +236,12 @@ class Scheduler {
         }
         return;
       }
-      default: break;
+      default:
+        break;
     }
     const bool site = blocks_a_group(op) && op.op != Op::kLoad;
-    const bool lazy = !site && !op.results.empty() && op.results[0]->type.tensor && !schedule_.stored.contains(op.results[0]);
+    const bool lazy =
+        !site && !op.results.empty() && op.results[0]->type.tensor && !schedule_.stored.contains(op.results[0]);
     for (const Value* operand : op.operands) {
       if (!operand->type.tensor) continue;
       if (lazy) {
@@ -247,10 +289,18 @@ const Value* uniform_source(const Value* block) {
   while (block->type.tensor) {
     if (block->producer == nullptr) return nullptr;
     switch (block->producer->op) {
-      case Op::kConstant: return block;
-      case Op::kSplat: return block->producer->operands[0];
-      case Op::kBroadcast: case Op::kExpandDims: case Op::kReshape: case Op::kTrans: block = block->producer->operands[0]; break;
-      default: return nullptr;
+      case Op::kConstant:
+        return block;
+      case Op::kSplat:
+        return block->producer->operands[0];
+      case Op::kBroadcast:
+      case Op::kExpandDims:
+      case Op::kReshape:
+      case Op::kTrans:
+        block = block->producer->operands[0];
+        break;
+      default:
+        return nullptr;
     }
   }
   return block;

@@ -1,14 +1,15 @@
 // Decides, before any code is written, where each block of a kernel is computed.
 //
-// A block is an iteration space, not a value: unless it is on the list of `stored`, it is computed again, strip by strip,
-// inside each loop nest that needs it. Nests stand at *sites*: stores, atomics, reductions, scans, dots, and the places
-// where control flow passes a block on. Stored blocks get memory in the thread's arena and a nest of their own where they
-// are defined. A block is stored when
+// A block is an iteration space, not a value: unless it is on the list of `stored`, it is computed again, strip by
+// strip, inside each loop nest that needs it. Nests stand at *sites*: stores, atomics, reductions, scans, dots, and the
+// places where control flow passes a block on. Stored blocks get memory in the thread's arena and a nest of their own
+// where they are defined. A block is stored when
 //   - it is a load and something between it and a site may write memory, or it is volatile;
 //   - it would be computed at several sites, or in a loop around one, and costs more than reading it back;
 //   - its expression is so large that nests would grow beyond what the code generator does in linear time.
 // Adjacent stores of one shape share a nest.
-#pragma once
+#ifndef FLAGOS_COMPILER_ANALYSIS_SCHEDULE_H_
+#define FLAGOS_COMPILER_ANALYSIS_SCHEDULE_H_
 
 #include <unordered_map>
 #include <unordered_set>
@@ -42,3 +43,5 @@ Schedule make_schedule(const ttir::Function& function);
 const ttir::Value* uniform_source(const ttir::Value* block);
 
 }  // namespace fl::compiler
+
+#endif  // FLAGOS_COMPILER_ANALYSIS_SCHEDULE_H_

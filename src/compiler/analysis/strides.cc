@@ -30,7 +30,12 @@ class StrideFinder {
   // A block or scalar that is an argument, repeated or widened, is that argument.
   void operation(const Operation& op) {
     switch (op.op) {
-      case Op::kExtSI: case Op::kTruncI: case Op::kSplat: case Op::kBroadcast: case Op::kExpandDims: case Op::kReshape:
+      case Op::kExtSI:
+      case Op::kTruncI:
+      case Op::kSplat:
+      case Op::kBroadcast:
+      case Op::kExpandDims:
+      case Op::kReshape:
         if (auto known = source_.find(op.operands[0]); known != source_.end()) source_[op.result()] = known->second;
         break;
       case Op::kMulI:
@@ -39,7 +44,8 @@ class StrideFinder {
           if (known != source_.end() && op.result()->type.tensor) found_ |= uint64_t{1} << known->second;
         }
         break;
-      default: break;
+      default:
+        break;
     }
     for (const ttir::Region* inner : op.regions) region(*inner);
   }

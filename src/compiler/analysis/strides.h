@@ -1,6 +1,7 @@
 // Which of a kernel's integer arguments are strides: they multiply positions, so that knowing them to be one turns
 // gathers into strips. Launches make a variant of the kernel for them.
-#pragma once
+#ifndef FLAGOS_COMPILER_ANALYSIS_STRIDES_H_
+#define FLAGOS_COMPILER_ANALYSIS_STRIDES_H_
 
 #include <cstdint>
 
@@ -12,3 +13,5 @@ namespace fl::compiler {
 uint64_t stride_arguments(const ttir::Function& function);
 
 }  // namespace fl::compiler
+
+#endif  // FLAGOS_COMPILER_ANALYSIS_STRIDES_H_

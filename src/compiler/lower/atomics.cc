@@ -12,20 +12,24 @@ const char* ordering(const std::string& word) {
 }
 
 const char* instruction(const std::string& kind) {
-  static constexpr struct { const char* kind; const char* name; } kRows[] = {
-      {"and", "and"}, {"or", "or"}, {"xor", "xor"}, {"add", "add"}, {"fadd", "fadd"}, {"max", "max"},
-      {"min", "min"}, {"umax", "umax"}, {"umin", "umin"}, {"exch", "xchg"}};
-  for (const auto& row : kRows) if (kind == row.kind) return row.name;
+  static constexpr struct {
+    const char* kind;
+    const char* name;
+  } kRows[] = {{"and", "and"}, {"or", "or"},   {"xor", "xor"},   {"add", "add"},   {"fadd", "fadd"},
+               {"max", "max"}, {"min", "min"}, {"umax", "umax"}, {"umin", "umin"}, {"exch", "xchg"}};
+  for (const auto& row : kRows)
+    if (kind == row.kind) return row.name;
   fail(FL_UNSUPPORTED, "the atomic operation '%s' is not lowered", kind.c_str());
 }
 
 }  // namespace
 
-std::string atomic_element(LlvmModule& module, Elementwise& ops, const ttir::Operation& op, const std::vector<std::string>& operands,
-                           const std::string& mask, Stream& out) {
+std::string atomic_element(LlvmModule& module, Elementwise& ops, const ttir::Operation& op,
+                           const std::vector<std::string>& operands, const std::string& mask, Stream& out) {
   const Type element = op.result()->type.element();
   const std::string type = llvm_type(element, 1);
-  if (element.scalar == Scalar::kBF16 && op.word("kind") == "fadd") fail(FL_UNSUPPORTED, "atomic addition of bf16 is not lowered");
+  if (element.scalar == Scalar::kBF16 && op.word("kind") == "fadd")
+    fail(FL_UNSUPPORTED, "atomic addition of bf16 is not lowered");
   const std::string before = out.label;
   const std::string on = module.fresh_label();
   const std::string join = module.fresh_label();
@@ -38,10 +42,13 @@ std::string atomic_element(LlvmModule& module, Elementwise& ops, const ttir::Ope
   const std::string order = ordering(op.word("order"));
   std::string old = module.fresh();
   if (op.op == ttir::Op::kAtomicRmw) {
-    out.line(old + " = atomicrmw " + instruction(op.word("kind")) + " ptr " + pointer + ", " + type + " " + operands[1] + " " + order);
+    out.line(old + " = atomicrmw " + instruction(op.word("kind")) + " ptr " + pointer + ", " + type + " " +
+             operands[1] + " " + order);
   } else {  // compared as bits
-    const Type bits = Type::of(ttir::bits_of(element.scalar) == 64 ? Scalar::kI64 : ttir::bits_of(element.scalar) == 32 ? Scalar::kI32
-                               : ttir::bits_of(element.scalar) == 16 ? Scalar::kI16 : Scalar::kI8);
+    const Type bits = Type::of(ttir::bits_of(element.scalar) == 64   ? Scalar::kI64
+                               : ttir::bits_of(element.scalar) == 32 ? Scalar::kI32
+                               : ttir::bits_of(element.scalar) == 16 ? Scalar::kI16
+                                                                     : Scalar::kI8);
     std::string expected = operands[1];
     std::string desired = operands[2];
     const bool convert = llvm_type(bits, 1) != type;
@@ -51,8 +58,8 @@ std::string atomic_element(LlvmModule& module, Elementwise& ops, const ttir::Ope
     }
     const std::string pair = module.fresh();
     const std::string failure = order == "release" || order == "monotonic" ? "monotonic" : "acquire";
-    out.line(pair + " = cmpxchg ptr " + pointer + ", " + llvm_type(bits, 1) + " " + expected + ", " + llvm_type(bits, 1) + " " + desired + " " +
-             order + " " + failure);
+    out.line(pair + " = cmpxchg ptr " + pointer + ", " + llvm_type(bits, 1) + " " + expected + ", " +
+             llvm_type(bits, 1) + " " + desired + " " + order + " " + failure);
     out.line(old + " = extractvalue { " + llvm_type(bits, 1) + ", i1 } " + pair + ", 0");
     if (convert) old = ops.convert("bitcast", bits, element, old, 1, out);
   }
@@ -60,7 +67,8 @@ std::string atomic_element(LlvmModule& module, Elementwise& ops, const ttir::Ope
   out.line("br label %" + join);
   out.open(join);
   const std::string result = module.fresh();
-  out.line(result + " = phi " + type + " [ " + old + ", %" + on + " ], [ " + llvm_constant(0, element.scalar) + ", %" + before + " ]");
+  out.line(result + " = phi " + type + " [ " + old + ", %" + on + " ], [ " + llvm_constant(0, element.scalar) + ", %" +
+           before + " ]");
   return result;
 }
 

@@ -2,8 +2,8 @@
 
 namespace fl::compiler {
 
-void counted_loop(LlvmModule& module, Elementwise& ops, Stream& out, const std::string& from, const std::string& to, int64_t step,
-                  bool may_be_empty, std::vector<Carried>* carried, const LoopBody& body) {
+void counted_loop(LlvmModule& module, Elementwise& ops, Stream& out, const std::string& from, const std::string& to,
+                  int64_t step, bool may_be_empty, std::vector<Carried>* carried, const LoopBody& body) {
   const Type integer = Type::of(Scalar::kI64);
   const std::string before = out.label;
   const std::string head_label = module.fresh_label();
@@ -31,16 +31,16 @@ void counted_loop(LlvmModule& module, Elementwise& ops, Stream& out, const std::
   out.open(head_label);
   out.line(position + " = phi i64 [ " + from + ", %" + before + " ], [ " + next + ", %" + head.label + " ]");
   for (size_t i = 0; i < carried->size(); ++i) {
-    out.line(incoming[i].current + " = phi " + incoming[i].type + " [ " + starts[i] + ", %" + before + " ], [ " + (*carried)[i].current +
-             ", %" + head.label + " ]");
+    out.line(incoming[i].current + " = phi " + incoming[i].type + " [ " + starts[i] + ", %" + before + " ], [ " +
+             (*carried)[i].current + ", %" + head.label + " ]");
   }
   out.text += head.text;
   out.open(after);
   if (!may_be_empty) return;
   for (size_t i = 0; i < carried->size(); ++i) {
     const std::string result = module.fresh();
-    out.line(result + " = phi " + incoming[i].type + " [ " + starts[i] + ", %" + before + " ], [ " + (*carried)[i].current + ", %" +
-             head.label + " ]");
+    out.line(result + " = phi " + incoming[i].type + " [ " + starts[i] + ", %" + before + " ], [ " +
+             (*carried)[i].current + ", %" + head.label + " ]");
     (*carried)[i].current = result;
   }
 }

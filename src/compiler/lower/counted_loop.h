@@ -1,5 +1,6 @@
 // A counted loop in LLVM text, with values that it carries.
-#pragma once
+#ifndef FLAGOS_COMPILER_LOWER_COUNTED_LOOP_H_
+#define FLAGOS_COMPILER_LOWER_COUNTED_LOOP_H_
 
 #include <cstdint>
 #include <functional>
@@ -19,7 +20,9 @@ using LoopBody = std::function<void(Stream& head, const std::string& position)>;
 
 // Appends `for (i64 position = from; position < to; position += step)` to `out`. Bottom-tested: `may_be_empty` adds the
 // test in front. The body is written into one stream, which may come to have several blocks.
-void counted_loop(LlvmModule& module, Elementwise& ops, Stream& out, const std::string& from, const std::string& to, int64_t step,
-                  bool may_be_empty, std::vector<Carried>* carried, const LoopBody& body);
+void counted_loop(LlvmModule& module, Elementwise& ops, Stream& out, const std::string& from, const std::string& to,
+                  int64_t step, bool may_be_empty, std::vector<Carried>* carried, const LoopBody& body);
 
 }  // namespace fl::compiler
+
+#endif  // FLAGOS_COMPILER_LOWER_COUNTED_LOOP_H_

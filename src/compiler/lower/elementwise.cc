@@ -24,9 +24,8 @@ const Type kI16 = Type::of(Scalar::kI16);
 bool is_narrow_float(const Type& type) { return type.holds_float() && ttir::bits_of(type.scalar) == 16; }
 
 std::string suffix(const Type& element, int width) {
-  const std::string name = element.holds_float()
-                               ? std::string(ttir::name_of(element.scalar))
-                               : "i" + std::to_string(ttir::bits_of(element.scalar));
+  const std::string name = element.holds_float() ? std::string(ttir::name_of(element.scalar))
+                                                 : "i" + std::to_string(ttir::bits_of(element.scalar));
   return width == 1 ? name : formatted("v%d%s", width, name.c_str());
 }
 
@@ -40,15 +39,15 @@ std::string Elementwise::integer(int64_t value, Scalar scalar, int width) {
   return splat_constant(llvm_constant(static_cast<uint64_t>(value), scalar), scalar, false, width);
 }
 
-std::string Elementwise::binary(const char* instruction, const Type& element, const std::string& a, const std::string& b,
-                                int width, Stream& out) {
+std::string Elementwise::binary(const char* instruction, const Type& element, const std::string& a,
+                                const std::string& b, int width, Stream& out) {
   const std::string name = module_.fresh();
   out.line(name + " = " + instruction + " " + llvm_type(element, width) + " " + a + ", " + b);
   return name;
 }
 
-std::string Elementwise::intrinsic(const char* intrinsic_name, const Type& element, const std::vector<std::string>& operands,
-                                   int width, Stream& out) {
+std::string Elementwise::intrinsic(const char* intrinsic_name, const Type& element,
+                                   const std::vector<std::string>& operands, int width, Stream& out) {
   const std::string type = llvm_type(element, width);
   const std::string function = std::string("@llvm.") + intrinsic_name + "." + suffix(element, width);
   std::string parameters;
@@ -63,30 +62,33 @@ std::string Elementwise::intrinsic(const char* intrinsic_name, const Type& eleme
   return name;
 }
 
-std::string Elementwise::convert(const char* instruction, const Type& from, const Type& to, const std::string& value, int width, Stream& out) {
+std::string Elementwise::convert(const char* instruction, const Type& from, const Type& to, const std::string& value,
+                                 int width, Stream& out) {
   const std::string name = module_.fresh();
   out.line(name + " = " + instruction + " " + llvm_type(from, width) + " " + value + " to " + llvm_type(to, width));
   return name;
 }
 
-std::string Elementwise::compare(const char* instruction, const std::string& predicate, const Type& element, const std::string& a,
-                                 const std::string& b, int width, Stream& out) {
+std::string Elementwise::compare(const char* instruction, const std::string& predicate, const Type& element,
+                                 const std::string& a, const std::string& b, int width, Stream& out) {
   const std::string name = module_.fresh();
   out.line(name + " = " + instruction + " " + predicate + " " + llvm_type(element, width) + " " + a + ", " + b);
   return name;
 }
 
-std::string Elementwise::select(const Type& element, const std::string& condition, const std::string& a, const std::string& b,
-                                int width, Stream& out) {
+std::string Elementwise::select(const Type& element, const std::string& condition, const std::string& a,
+                                const std::string& b, int width, Stream& out) {
   const std::string name = module_.fresh();
   const std::string type = llvm_type(element, width);
-  out.line(name + " = select " + llvm_type(kI1, width) + " " + condition + ", " + type + " " + a + ", " + type + " " + b);
+  out.line(name + " = select " + llvm_type(kI1, width) + " " + condition + ", " + type + " " + a + ", " + type + " " +
+           b);
   return name;
 }
 
 // Between floating types. bf16 is the upper half of f32: widening is a shift, narrowing rounds to nearest even by
 // integer arithmetic, which keeps denormals (vcvtneps2bf16 does not) and quiets NaN.
-std::string Elementwise::cast_float(const Type& from, const Type& to, const std::string& value, int width, Stream& out) {
+std::string Elementwise::cast_float(const Type& from, const Type& to, const std::string& value, int width,
+                                    Stream& out) {
   if (from == to) return value;
   if (from.scalar == Scalar::kBF16) {
     const std::string wide = convert("zext", kI16, kI32, value, width, out);
@@ -114,14 +116,17 @@ std::string Elementwise::cast_float(const Type& from, const Type& to, const std:
   if (ttir::bits_of(from.scalar) == 8 || ttir::bits_of(to.scalar) == 8) {
     fail(FL_UNSUPPORTED, "conversions of 8-bit floating-point numbers are not lowered yet");
   }
-  return convert(ttir::bits_of(to.scalar) > ttir::bits_of(from.scalar) ? "fpext" : "fptrunc", from, to, value, width, out);
+  return convert(ttir::bits_of(to.scalar) > ttir::bits_of(from.scalar) ? "fpext" : "fptrunc", from, to, value, width,
+                 out);
 }
 
-// Integer division that cannot trap: a divisor of 0 or -1 is replaced by 1, and -1 is then answered by negation. 32 bits
-// and less go through f64, whose quotient, truncated, is exact for them; the CPU has no vector division of integers.
+// Integer division that cannot trap: a divisor of 0 or -1 is replaced by 1, and -1 is then answered by negation. 32
+// bits and less go through f64, whose quotient, truncated, is exact for them; the CPU has no vector division of
+// integers.
 std::string Elementwise::divide(const Operation& op, const std::vector<std::string>& operands, int width, Stream& out) {
   const Type element = op.result()->type.element();
-  const bool is_signed = op.op == Op::kDivSI || op.op == Op::kRemSI || op.op == Op::kCeilDivSI || op.op == Op::kFloorDivSI;
+  const bool is_signed =
+      op.op == Op::kDivSI || op.op == Op::kRemSI || op.op == Op::kCeilDivSI || op.op == Op::kFloorDivSI;
   const std::string& n = operands[0];
   std::string d = operands[1];
   const std::string one = integer(1, element.scalar, width);
@@ -140,7 +145,8 @@ std::string Elementwise::divide(const Operation& op, const std::vector<std::stri
   if (width > 1 && ttir::bits_of(element.scalar) <= 32 && !(safe && is_constant(d))) {
     const char* up = is_signed ? "sitofp" : "uitofp";
     const char* down = is_signed ? "fptosi" : "fptoui";
-    const std::string ratio = binary("fdiv", kF64, convert(up, element, kF64, n, width, out), convert(up, element, kF64, d, width, out), width, out);
+    const std::string ratio = binary("fdiv", kF64, convert(up, element, kF64, n, width, out),
+                                     convert(up, element, kF64, d, width, out), width, out);
     quotient = convert(down, kF64, element, ratio, width, out);
   } else {
     quotient = binary(is_signed ? "sdiv" : "udiv", element, n, d, width, out);
@@ -149,20 +155,24 @@ std::string Elementwise::divide(const Operation& op, const std::vector<std::stri
     quotient = select(element, negated_when, binary("sub", element, zero, n, width, out), quotient, width, out);
   }
   if (op.op == Op::kDivSI || op.op == Op::kDivUI) return quotient;
-  const std::string rest = binary("sub", element, n, binary("mul", element, quotient, operands[1], width, out), width, out);
+  const std::string rest =
+      binary("sub", element, n, binary("mul", element, quotient, operands[1], width, out), width, out);
   if (op.op == Op::kRemSI || op.op == Op::kRemUI) return rest;
   // Truncated so far: step away from zero where a rest is left on the wanted side.
   const std::string left = compare("icmp", "ne", element, rest, zero, width, out);
   const std::string sides = binary("xor", element, n, operands[1], width, out);
   const std::string apart = compare("icmp", op.op == Op::kFloorDivSI ? "slt" : "sge", element, sides, zero, width, out);
   const std::string step = binary("and", kI1, left, apart, width, out);
-  const std::string by = select(element, step, integer(op.op == Op::kFloorDivSI ? -1 : 1, element.scalar, width), zero, width, out);
+  const std::string by =
+      select(element, step, integer(op.op == Op::kFloorDivSI ? -1 : 1, element.scalar, width), zero, width, out);
   return binary("add", element, quotient, by, width, out);
 }
 
-std::string Elementwise::to_integer(const Type& from, const Type& to, bool is_signed, const std::string& value, int width, Stream& out) {
+std::string Elementwise::to_integer(const Type& from, const Type& to, bool is_signed, const std::string& value,
+                                    int width, Stream& out) {
   const char* instruction = is_signed ? "fptosi" : "fptoui";
-  if (is_narrow_float(from)) return to_integer(kF32, to, is_signed, cast_float(from, kF32, value, width, out), width, out);
+  if (is_narrow_float(from))
+    return to_integer(kF32, to, is_signed, cast_float(from, kF32, value, width, out), width, out);
   if (ttir::bits_of(to.scalar) >= 32) return convert(instruction, from, to, value, width, out);
   // Through i32, so that what does not fit wraps instead of being undefined.
   const std::string wide = convert("fptosi", from, kI32, value, width, out);
@@ -173,9 +183,12 @@ std::string Elementwise::cast(const Operation& op, const std::string& value, int
   const Type from = op.operands[0]->type.element();
   const Type to = op.result()->type.element();
   switch (op.op) {
-    case Op::kExtSI: return convert("sext", from, to, value, width, out);
-    case Op::kExtUI: return convert("zext", from, to, value, width, out);
-    case Op::kTruncI: return convert("trunc", from, to, value, width, out);
+    case Op::kExtSI:
+      return convert("sext", from, to, value, width, out);
+    case Op::kExtUI:
+      return convert("zext", from, to, value, width, out);
+    case Op::kTruncI:
+      return convert("trunc", from, to, value, width, out);
     case Op::kExtF:
     case Op::kTruncF:
     case Op::kFpToFp:
@@ -187,8 +200,10 @@ std::string Elementwise::cast(const Operation& op, const std::string& value, int
       if (!is_narrow_float(to)) return convert(instruction, from, to, value, width, out);
       return cast_float(kF32, to, convert(instruction, from, kF32, value, width, out), width, out);
     }
-    case Op::kFPToSI: return to_integer(from, to, true, value, width, out);
-    case Op::kFPToUI: return to_integer(from, to, false, value, width, out);
+    case Op::kFPToSI:
+      return to_integer(from, to, true, value, width, out);
+    case Op::kFPToUI:
+      return to_integer(from, to, false, value, width, out);
     default: {  // bits stay as they are
       if (llvm_type(from, 1) == llvm_type(to, 1)) return value;
       return convert("bitcast", from, to, value, width, out);
@@ -197,8 +212,9 @@ std::string Elementwise::cast(const Operation& op, const std::string& value, int
 }
 
 // A function of the C library, lane by lane.
-std::string Elementwise::library(const std::string& function, const Type& element, const std::vector<std::string>& operands,
-                                 const std::vector<Type>& types, int width, Stream& out) {
+std::string Elementwise::library(const std::string& function, const Type& element,
+                                 const std::vector<std::string>& operands, const std::vector<Type>& types, int width,
+                                 Stream& out) {
   std::string parameters;
   for (const Type& type : types) parameters += (parameters.empty() ? "" : ", ") + llvm_type(type, 1);
   module_.declare(llvm_type(element, 1) + " @" + function + "(" + parameters + ")");
@@ -210,7 +226,8 @@ std::string Elementwise::library(const std::string& function, const Type& elemen
       std::string operand = operands[i];
       if (width > 1) {
         operand = module_.fresh();
-        out.line(operand + " = extractelement " + llvm_type(types[i], width) + " " + operands[i] + ", i32 " + std::to_string(lane));
+        out.line(operand + " = extractelement " + llvm_type(types[i], width) + " " + operands[i] + ", i32 " +
+                 std::to_string(lane));
       }
       arguments += (arguments.empty() ? "" : ", ") + llvm_type(types[i], 1) + " " + operand;
     }
@@ -218,7 +235,8 @@ std::string Elementwise::library(const std::string& function, const Type& elemen
     out.line(called + " = call " + llvm_type(element, 1) + " @" + function + "(" + arguments + ")");
     if (width == 1) return called;
     const std::string next = module_.fresh();
-    out.line(next + " = insertelement " + result_type + " " + result + ", " + llvm_type(element, 1) + " " + called + ", i32 " + std::to_string(lane));
+    out.line(next + " = insertelement " + result_type + " " + result + ", " + llvm_type(element, 1) + " " + called +
+             ", i32 " + std::to_string(lane));
     result = next;
   }
   return result;
@@ -226,7 +244,8 @@ std::string Elementwise::library(const std::string& function, const Type& elemen
 
 // What libdevice calls by name. "__nv_" in front changes nothing; a trailing f is f32. Symbols that are a single
 // instruction or an inline polynomial are that, others go to the C library.
-std::string Elementwise::external(const Operation& op, const std::vector<std::string>& operands, int width, Stream& out) {
+std::string Elementwise::external(const Operation& op, const std::vector<std::string>& operands, int width,
+                                  Stream& out) {
   std::string symbol = op.word("symbol");
   if (symbol.starts_with("__nv_")) symbol = symbol.substr(5);
   const Type element = op.result()->type.element();
@@ -238,15 +257,23 @@ std::string Elementwise::external(const Operation& op, const std::vector<std::st
   std::string base = symbol;
   if (single && base.ends_with("f")) base.pop_back();
 
-  static constexpr struct { const char* name; Op op; } kSame[] = {
-      {"exp", Op::kExp}, {"fast_exp", Op::kExp}, {"exp2", Op::kExp2}, {"log", Op::kLog}, {"fast_log", Op::kLog}, {"log2", Op::kLog2},
-      {"sin", Op::kSin}, {"cos", Op::kCos}, {"erf", Op::kErf}, {"tanh", Op::kTanh}, {"fast_tanh", Op::kTanh}, {"sqrt", Op::kSqrt},
-      {"rsqrt", Op::kRsqrt}, {"floor", Op::kFloor}, {"ceil", Op::kCeil}, {"fabs", Op::kAbsF}, {"fma", Op::kFma},
-      {"fmax", Op::kMaxNumF}, {"fmin", Op::kMinNumF}, {"fdiv_rn", Op::kDivF}, {"div_rn", Op::kDivF}, {"fast_dividef", Op::kDivF}};
+  static constexpr struct {
+    const char* name;
+    Op op;
+  } kSame[] = {{"exp", Op::kExp},      {"fast_exp", Op::kExp},     {"exp2", Op::kExp2},      {"log", Op::kLog},
+               {"fast_log", Op::kLog}, {"log2", Op::kLog2},        {"sin", Op::kSin},        {"cos", Op::kCos},
+               {"erf", Op::kErf},      {"tanh", Op::kTanh},        {"fast_tanh", Op::kTanh}, {"sqrt", Op::kSqrt},
+               {"rsqrt", Op::kRsqrt},  {"floor", Op::kFloor},      {"ceil", Op::kCeil},      {"fabs", Op::kAbsF},
+               {"fma", Op::kFma},      {"fmax", Op::kMaxNumF},     {"fmin", Op::kMinNumF},   {"fdiv_rn", Op::kDivF},
+               {"div_rn", Op::kDivF},  {"fast_dividef", Op::kDivF}};
   for (const auto& row : kSame) {
-    if (known_type && (base == row.name || symbol == row.name)) return emit_wide(row.op, op, from, operands, width, out);
+    if (known_type && (base == row.name || symbol == row.name))
+      return emit_wide(row.op, op, from, operands, width, out);
   }
-  static constexpr struct { const char* name; const char* intrinsic; } kRounding[] = {
+  static constexpr struct {
+    const char* name;
+    const char* intrinsic;
+  } kRounding[] = {
       {"trunc", "trunc"}, {"nearbyint", "nearbyint"}, {"rint", "rint"}, {"round", "round"}, {"copysign", "copysign"}};
   for (const auto& row : kRounding) {
     if (known_type && base == row.name) return intrinsic(row.intrinsic, from, operands, width, out);
@@ -259,21 +286,26 @@ std::string Elementwise::external(const Operation& op, const std::vector<std::st
   if (symbol == "finitef" || symbol == "isfinited" || symbol == "finite") predicate = "olt";
   if (predicate != nullptr && known_type && element.holds_integer()) {
     const std::string size = intrinsic("fabs", from, {operands[0]}, width, out);
-    const std::string holds = compare("fcmp", predicate, from, size, std::string(predicate) == "uno" ? size : limit, width, out);
+    const std::string holds =
+        compare("fcmp", predicate, from, size, std::string(predicate) == "uno" ? size : limit, width, out);
     return element.scalar == Scalar::kI1 ? holds : convert("zext", kI1, element, holds, width, out);
   }
   if (symbol == "signbitf" || symbol == "signbitd") {
     const Type bits = Type::of(single ? Scalar::kI32 : Scalar::kI64);
-    const std::string negative = compare("icmp", "slt", bits, convert("bitcast", from, bits, operands[0], width, out), integer(0, bits.scalar, width), width, out);
+    const std::string negative = compare("icmp", "slt", bits, convert("bitcast", from, bits, operands[0], width, out),
+                                         integer(0, bits.scalar, width), width, out);
     return convert("zext", kI1, element, negative, width, out);
   }
   if (symbol == "fdiv_rz" || symbol == "div_rz") {  // toward zero: the exact quotient rounded down in magnitude
     if (single) {
-      const std::string wide = binary("fdiv", kF64, convert("fpext", kF32, kF64, operands[0], width, out), convert("fpext", kF32, kF64, operands[1], width, out), width, out);
+      const std::string wide = binary("fdiv", kF64, convert("fpext", kF32, kF64, operands[0], width, out),
+                                      convert("fpext", kF32, kF64, operands[1], width, out), width, out);
       const std::string near = convert("fptrunc", kF64, kF32, wide, width, out);
       const std::string back = convert("fpext", kF32, kF64, near, width, out);
-      const std::string beyond = compare("fcmp", "ogt", kF64, intrinsic("fabs", kF64, {back}, width, out), intrinsic("fabs", kF64, {wide}, width, out), width, out);
-      const std::string finite = compare("fcmp", "olt", kF64, intrinsic("fabs", kF64, {wide}, width, out), constant(HUGE_VAL, Scalar::kF64, width), width, out);
+      const std::string beyond = compare("fcmp", "ogt", kF64, intrinsic("fabs", kF64, {back}, width, out),
+                                         intrinsic("fabs", kF64, {wide}, width, out), width, out);
+      const std::string finite = compare("fcmp", "olt", kF64, intrinsic("fabs", kF64, {wide}, width, out),
+                                         constant(HUGE_VAL, Scalar::kF64, width), width, out);
       const std::string step = binary("and", kI1, beyond, finite, width, out);
       const std::string bits = convert("bitcast", kF32, kI32, near, width, out);
       const std::string lower = binary("sub", kI32, bits, convert("zext", kI1, kI32, step, width, out), width, out);
@@ -285,57 +317,83 @@ std::string Elementwise::external(const Operation& op, const std::vector<std::st
     return library(single ? "powf" : "pow", from, floats, {from, from}, width, out);
   }
   static constexpr std::array<std::string_view, 30> kLibrary = {
-      "pow", "fmod", "atan2", "acos", "asin", "atan", "tan", "sinh", "cosh", "asinh", "acosh", "atanh", "expm1", "log1p", "log10",
-      "exp10", "cbrt", "hypot", "lgamma", "tgamma", "erfc", "nextafter", "remainder", "fdim", "j0", "j1", "y0", "y1", "logb", "erfinv"};
+      "pow",   "fmod",      "atan2",     "acos",  "asin",  "atan",  "tan",  "sinh",  "cosh",   "asinh",
+      "acosh", "atanh",     "expm1",     "log1p", "log10", "exp10", "cbrt", "hypot", "lgamma", "tgamma",
+      "erfc",  "nextafter", "remainder", "fdim",  "j0",    "j1",    "y0",   "y1",    "logb",   "erfinv"};
   for (std::string_view name : kLibrary) {
-    if (known_type && element == from && base == name && name != "erfinv") return library(base + (single ? "f" : ""), element, operands, types, width, out);
+    if (known_type && element == from && base == name && name != "erfinv")
+      return library(base + (single ? "f" : ""), element, operands, types, width, out);
   }
   fail(FL_UNSUPPORTED, "the library function '%s' is not known", op.word("symbol").c_str());
 }
 
 // Operations whose operands and result are one floating type of 32 or 64 bits, or integers.
-std::string Elementwise::emit_wide(Op op, const Operation& source, const Type& element, const std::vector<std::string>& operands,
-                                   int width, Stream& out) {
+std::string Elementwise::emit_wide(Op op, const Operation& source, const Type& element,
+                                   const std::vector<std::string>& operands, int width, Stream& out) {
   VectorMath math(*this, width, out);
   const bool single = element.scalar == Scalar::kF32;
   switch (op) {
-    case Op::kAddF: return binary("fadd", element, operands[0], operands[1], width, out);
-    case Op::kSubF: return binary("fsub", element, operands[0], operands[1], width, out);
-    case Op::kMulF: return binary("fmul", element, operands[0], operands[1], width, out);
+    case Op::kAddF:
+      return binary("fadd", element, operands[0], operands[1], width, out);
+    case Op::kSubF:
+      return binary("fsub", element, operands[0], operands[1], width, out);
+    case Op::kMulF:
+      return binary("fmul", element, operands[0], operands[1], width, out);
     case Op::kDivF:
-    case Op::kPreciseDivF: return binary("fdiv", element, operands[0], operands[1], width, out);
-    case Op::kRemF: return binary("frem", element, operands[0], operands[1], width, out);
+    case Op::kPreciseDivF:
+      return binary("fdiv", element, operands[0], operands[1], width, out);
+    case Op::kRemF:
+      return binary("frem", element, operands[0], operands[1], width, out);
     case Op::kNegF: {
       const std::string name = module_.fresh();
       out.line(name + " = fneg " + llvm_type(element, width) + " " + operands[0]);
       return name;
     }
-    case Op::kMaxNumF: return intrinsic("maxnum", element, operands, width, out);
-    case Op::kMinNumF: return intrinsic("minnum", element, operands, width, out);
-    case Op::kMaximumF: return intrinsic("maximum", element, operands, width, out);
-    case Op::kMinimumF: return intrinsic("minimum", element, operands, width, out);
+    case Op::kMaxNumF:
+      return intrinsic("maxnum", element, operands, width, out);
+    case Op::kMinNumF:
+      return intrinsic("minnum", element, operands, width, out);
+    case Op::kMaximumF:
+      return intrinsic("maximum", element, operands, width, out);
+    case Op::kMinimumF:
+      return intrinsic("minimum", element, operands, width, out);
     case Op::kClampF: {
       const bool all = source.word("propagateNan") == "all";
       const std::string low = intrinsic(all ? "maximum" : "maxnum", element, {operands[0], operands[1]}, width, out);
       return intrinsic(all ? "minimum" : "minnum", element, {low, operands[2]}, width, out);
     }
-    case Op::kFma: return intrinsic("fma", element, operands, width, out);
+    case Op::kFma:
+      return intrinsic("fma", element, operands, width, out);
     case Op::kSqrt:
-    case Op::kPreciseSqrt: return intrinsic("sqrt", element, operands, width, out);
+    case Op::kPreciseSqrt:
+      return intrinsic("sqrt", element, operands, width, out);
     case Op::kRsqrt:
-      return binary("fdiv", element, constant(1.0, element.scalar, width), intrinsic("sqrt", element, operands, width, out), width, out);
-    case Op::kAbsF: return intrinsic("fabs", element, operands, width, out);
-    case Op::kFloor: return intrinsic("floor", element, operands, width, out);
-    case Op::kCeil: return intrinsic("ceil", element, operands, width, out);
-    case Op::kExp: return single ? math.exp(operands[0]) : library("exp", element, operands, {element}, width, out);
-    case Op::kExp2: return single ? math.exp2(operands[0]) : library("exp2", element, operands, {element}, width, out);
-    case Op::kLog: return single ? math.log(operands[0]) : library("log", element, operands, {element}, width, out);
-    case Op::kLog2: return single ? math.log2(operands[0]) : library("log2", element, operands, {element}, width, out);
-    case Op::kSin: return single ? math.sin(operands[0]) : library("sin", element, operands, {element}, width, out);
-    case Op::kCos: return single ? math.cos(operands[0]) : library("cos", element, operands, {element}, width, out);
-    case Op::kErf: return single ? math.erf(operands[0]) : library("erf", element, operands, {element}, width, out);
-    case Op::kTanh: return single ? math.tanh(operands[0]) : library("tanh", element, operands, {element}, width, out);
-    default: fail(FL_UNSUPPORTED, "'%s' is not lowered", ttir::name_of(op));
+      return binary("fdiv", element, constant(1.0, element.scalar, width),
+                    intrinsic("sqrt", element, operands, width, out), width, out);
+    case Op::kAbsF:
+      return intrinsic("fabs", element, operands, width, out);
+    case Op::kFloor:
+      return intrinsic("floor", element, operands, width, out);
+    case Op::kCeil:
+      return intrinsic("ceil", element, operands, width, out);
+    case Op::kExp:
+      return single ? math.exp(operands[0]) : library("exp", element, operands, {element}, width, out);
+    case Op::kExp2:
+      return single ? math.exp2(operands[0]) : library("exp2", element, operands, {element}, width, out);
+    case Op::kLog:
+      return single ? math.log(operands[0]) : library("log", element, operands, {element}, width, out);
+    case Op::kLog2:
+      return single ? math.log2(operands[0]) : library("log2", element, operands, {element}, width, out);
+    case Op::kSin:
+      return single ? math.sin(operands[0]) : library("sin", element, operands, {element}, width, out);
+    case Op::kCos:
+      return single ? math.cos(operands[0]) : library("cos", element, operands, {element}, width, out);
+    case Op::kErf:
+      return single ? math.erf(operands[0]) : library("erf", element, operands, {element}, width, out);
+    case Op::kTanh:
+      return single ? math.tanh(operands[0]) : library("tanh", element, operands, {element}, width, out);
+    default:
+      fail(FL_UNSUPPORTED, "'%s' is not lowered", ttir::name_of(op));
   }
 }
 
@@ -349,25 +407,45 @@ std::string Elementwise::emit(const Operation& op, const std::vector<std::string
     return cast_float(kF32, element, emit_wide(op.op, op, kF32, wide, width, out), width, out);
   }
   switch (op.op) {
-    case Op::kAddI: return binary("add", element, operands[0], operands[1], width, out);
-    case Op::kSubI: return binary("sub", element, operands[0], operands[1], width, out);
-    case Op::kMulI: return binary("mul", element, operands[0], operands[1], width, out);
-    case Op::kAndI: return binary("and", element, operands[0], operands[1], width, out);
-    case Op::kOrI: return binary("or", element, operands[0], operands[1], width, out);
-    case Op::kXorI: return binary("xor", element, operands[0], operands[1], width, out);
-    case Op::kDivSI: case Op::kDivUI: case Op::kRemSI: case Op::kRemUI: case Op::kCeilDivSI: case Op::kFloorDivSI:
+    case Op::kAddI:
+      return binary("add", element, operands[0], operands[1], width, out);
+    case Op::kSubI:
+      return binary("sub", element, operands[0], operands[1], width, out);
+    case Op::kMulI:
+      return binary("mul", element, operands[0], operands[1], width, out);
+    case Op::kAndI:
+      return binary("and", element, operands[0], operands[1], width, out);
+    case Op::kOrI:
+      return binary("or", element, operands[0], operands[1], width, out);
+    case Op::kXorI:
+      return binary("xor", element, operands[0], operands[1], width, out);
+    case Op::kDivSI:
+    case Op::kDivUI:
+    case Op::kRemSI:
+    case Op::kRemUI:
+    case Op::kCeilDivSI:
+    case Op::kFloorDivSI:
       return divide(op, operands, width, out);
-    case Op::kShlI: case Op::kShrSI: case Op::kShrUI: {
+    case Op::kShlI:
+    case Op::kShrSI:
+    case Op::kShrUI: {
       // A count beyond the width is poison in LLVM; masked lanes may hold one. Whatever is left is the low bits' shift.
       const char* instruction = op.op == Op::kShlI ? "shl" : op.op == Op::kShrSI ? "ashr" : "lshr";
-      const std::string count = is_constant(operands[1]) ? operands[1]
-                                    : binary("and", element, operands[1], integer(ttir::bits_of(element.scalar) - 1, element.scalar, width), width, out);
+      const std::string count =
+          is_constant(operands[1])
+              ? operands[1]
+              : binary("and", element, operands[1], integer(ttir::bits_of(element.scalar) - 1, element.scalar, width),
+                       width, out);
       return binary(instruction, element, operands[0], count, width, out);
     }
-    case Op::kMinSI: return intrinsic("smin", element, operands, width, out);
-    case Op::kMaxSI: return intrinsic("smax", element, operands, width, out);
-    case Op::kMinUI: return intrinsic("umin", element, operands, width, out);
-    case Op::kMaxUI: return intrinsic("umax", element, operands, width, out);
+    case Op::kMinSI:
+      return intrinsic("smin", element, operands, width, out);
+    case Op::kMaxSI:
+      return intrinsic("smax", element, operands, width, out);
+    case Op::kMinUI:
+      return intrinsic("umin", element, operands, width, out);
+    case Op::kMaxUI:
+      return intrinsic("umax", element, operands, width, out);
     case Op::kAbsI: {
       const std::string negated = binary("sub", element, integer(0, element.scalar, width), operands[0], width, out);
       return intrinsic("smax", element, {operands[0], negated}, width, out);
@@ -390,21 +468,26 @@ std::string Elementwise::emit(const Operation& op, const std::vector<std::string
       out.line(result + " = trunc " + wide + " " + high + " to " + narrow);
       return result;
     }
-    case Op::kCmpI: return compare("icmp", op.word("predicate"), op.operands[0]->type.element(), operands[0], operands[1], width, out);
+    case Op::kCmpI:
+      return compare("icmp", op.word("predicate"), op.operands[0]->type.element(), operands[0], operands[1], width,
+                     out);
     case Op::kCmpF: {
       const Type compared = op.operands[0]->type.element();
-      if (!is_narrow_float(compared)) return compare("fcmp", op.word("predicate"), compared, operands[0], operands[1], width, out);
+      if (!is_narrow_float(compared))
+        return compare("fcmp", op.word("predicate"), compared, operands[0], operands[1], width, out);
       const std::string a = cast_float(compared, kF32, operands[0], width, out);
       const std::string b = cast_float(compared, kF32, operands[1], width, out);
       return compare("fcmp", op.word("predicate"), kF32, a, b, width, out);
     }
-    case Op::kSelect: return select(element, operands[0], operands[1], operands[2], width, out);
+    case Op::kSelect:
+      return select(element, operands[0], operands[1], operands[2], width, out);
     case Op::kExtern: {
       if (!is_narrow_float(op.operands[0]->type.element())) return external(op, operands, width, out);
       fail(FL_UNSUPPORTED, "the library function '%s' on 16-bit numbers is not lowered", op.word("symbol").c_str());
     }
     case Op::kPtrToInt:
-    case Op::kIntToPtr: return operands[0];
+    case Op::kIntToPtr:
+      return operands[0];
     case Op::kAddPtr: {
       const Type offset = op.operands[1]->type.element();
       const Type address = Type::of(Scalar::kI64);
@@ -414,7 +497,8 @@ std::string Elementwise::emit(const Operation& op, const std::vector<std::string
       if (size > 1) wide = binary("mul", address, wide, integer(size, Scalar::kI64, width), width, out);
       return binary("add", address, operands[0], wide, width, out);
     }
-    default: break;
+    default:
+      break;
   }
   if (row.rule != ttir::Rule::kOwn || op.op == Op::kFpToFp) return cast(op, operands[0], width, out);
   fail(FL_UNSUPPORTED, "'%s' is not lowered", row.name);

@@ -1,10 +1,11 @@
-// Operations that work on each element by itself, as LLVM instructions on `width` lanes (1: a scalar). Operands are texts
-// of LLVM operands of that width. It knows nothing of loops, blocks or masks.
+// Operations that work on each element by itself, as LLVM instructions on `width` lanes (1: a scalar). Operands are
+// texts of LLVM operands of that width. It knows nothing of loops, blocks or masks.
 //
 // Notes that hold here: lanes that a mask switched off still compute, so nothing may trap (integer division guards its
 // divisor); numbers of 16 bits are computed in f32 and rounded once an operation; `llvm.maximumnum` is never written,
 // since the code generator of LLVM 22 gets it wrong.
-#pragma once
+#ifndef FLAGOS_COMPILER_LOWER_ELEMENTWISE_H_
+#define FLAGOS_COMPILER_LOWER_ELEMENTWISE_H_
 
 #include <string>
 #include <vector>
@@ -23,22 +24,27 @@ class Elementwise {
   std::string emit(const ttir::Operation& op, const std::vector<std::string>& operands, int width, Stream& out);
 
   // The pieces that other lowerings use too.
-  std::string binary(const char* instruction, const Type& element, const std::string& a, const std::string& b, int width, Stream& out);
-  std::string intrinsic(const char* name, const Type& element, const std::vector<std::string>& operands, int width, Stream& out);
-  std::string convert(const char* instruction, const Type& from, const Type& to, const std::string& value, int width, Stream& out);
+  std::string binary(const char* instruction, const Type& element, const std::string& a, const std::string& b,
+                     int width, Stream& out);
+  std::string intrinsic(const char* name, const Type& element, const std::vector<std::string>& operands, int width,
+                        Stream& out);
+  std::string convert(const char* instruction, const Type& from, const Type& to, const std::string& value, int width,
+                      Stream& out);
   std::string compare(const char* instruction, const std::string& predicate, const Type& element, const std::string& a,
                       const std::string& b, int width, Stream& out);
-  std::string select(const Type& element, const std::string& condition, const std::string& a, const std::string& b, int width, Stream& out);
+  std::string select(const Type& element, const std::string& condition, const std::string& a, const std::string& b,
+                     int width, Stream& out);
   std::string constant(double value, Scalar scalar, int width);
   std::string integer(int64_t value, Scalar scalar, int width);
   std::string cast_float(const Type& from, const Type& to, const std::string& value, int width, Stream& out);
 
  private:
-  std::string emit_wide(ttir::Op op, const ttir::Operation& source, const Type& element, const std::vector<std::string>& operands,
-                        int width, Stream& out);
+  std::string emit_wide(ttir::Op op, const ttir::Operation& source, const Type& element,
+                        const std::vector<std::string>& operands, int width, Stream& out);
   std::string divide(const ttir::Operation& op, const std::vector<std::string>& operands, int width, Stream& out);
   std::string cast(const ttir::Operation& op, const std::string& value, int width, Stream& out);
-  std::string to_integer(const Type& from, const Type& to, bool is_signed, const std::string& value, int width, Stream& out);
+  std::string to_integer(const Type& from, const Type& to, bool is_signed, const std::string& value, int width,
+                         Stream& out);
   std::string library(const std::string& function, const Type& element, const std::vector<std::string>& operands,
                       const std::vector<Type>& types, int width, Stream& out);
   std::string external(const ttir::Operation& op, const std::vector<std::string>& operands, int width, Stream& out);
@@ -49,3 +55,5 @@ class Elementwise {
 };
 
 }  // namespace fl::compiler
+
+#endif  // FLAGOS_COMPILER_LOWER_ELEMENTWISE_H_

@@ -53,7 +53,8 @@ void Kernel::prologue() {
   entry_.line("%first.row = udiv i64 %first, %grid.wide.0");
   entry_.line("%first.y = urem i64 %first.row, %grid.wide.1");
   entry_.line("%first.z = udiv i64 %first.row, %grid.wide.1");
-  for (const char* axis : {"x", "y", "z"}) entry_.line(formatted("%%start.%s = trunc i64 %%first.%s to i32", axis, axis));
+  for (const char* axis : {"x", "y", "z"})
+    entry_.line(formatted("%%start.%s = trunc i64 %%first.%s to i32", axis, axis));
   entry_.line("%any = icmp ult i64 %first, %last");
   entry_.line("br i1 %any, label %program, label %exit");
 }
@@ -80,7 +81,8 @@ LoweredKernel Kernel::run() {
     block(*blocks[i]);
   }
   std::string name = function_.name;
-  std::string text = "define void @\"" + name + "\"(ptr %args, ptr %grid, i64 %first, i64 %last, ptr %scratch) nounwind {\n";
+  std::string text =
+      "define void @\"" + name + "\"(ptr %args, ptr %grid, i64 %first, i64 %last, ptr %scratch) nounwind {\n";
   text += entry_.text + program_loop() + body.text;
   text +=
       "next:\n"
@@ -120,15 +122,26 @@ void Kernel::operation(const Operation& op) {
 
 void Kernel::dispatch(const Operation& op) {
   switch (op.op) {
-    case Op::kReturn: return out_->line("br label %next");
-    case Op::kBranch: return out_->line("br label %" + labels_.at(op.successors[0]));
+    case Op::kReturn:
+      return out_->line("br label %next");
+    case Op::kBranch:
+      return out_->line("br label %" + labels_.at(op.successors[0]));
     case Op::kCondBranch:
-      return out_->line("br i1 " + text(op.operands[0]) + ", label %" + labels_.at(op.successors[0]) + ", label %" + labels_.at(op.successors[1]));
-    case Op::kYield: case Op::kCondition: case Op::kAssume: case Op::kBarrier: return;
-    case Op::kFor: return for_loop(op);
-    case Op::kIf: return conditional(op);
-    case Op::kWhile: return while_loop(op);
-    case Op::kReduce: return reduce(op);
+      return out_->line("br i1 " + text(op.operands[0]) + ", label %" + labels_.at(op.successors[0]) + ", label %" +
+                        labels_.at(op.successors[1]));
+    case Op::kYield:
+    case Op::kCondition:
+    case Op::kAssume:
+    case Op::kBarrier:
+      return;
+    case Op::kFor:
+      return for_loop(op);
+    case Op::kIf:
+      return conditional(op);
+    case Op::kWhile:
+      return while_loop(op);
+    case Op::kReduce:
+      return reduce(op);
     case Op::kStore: {
       if (!op.operands[0]->type.tensor) return scalar_store(op);
       auto group = schedule_.store_groups.find(&op);
@@ -137,24 +150,36 @@ void Kernel::dispatch(const Operation& op) {
       for (const Operation* store : group->second) sinks.push_back({store, nullptr, 0});
       return emit(sinks);
     }
-    case Op::kScan: return scan(op);
-    case Op::kDot: return dot(op);
-    case Op::kHistogram: return histogram(op);
+    case Op::kScan:
+      return scan(op);
+    case Op::kDot:
+      return dot(op);
+    case Op::kHistogram:
+      return histogram(op);
     case Op::kAtomicRmw:
-    case Op::kAtomicCas: return atomic(op);
-    case Op::kPrint: case Op::kAssert: fail(FL_UNSUPPORTED, "'%s' is not lowered", ttir::name_of(op.op));
-    default: break;
+    case Op::kAtomicCas:
+      return atomic(op);
+    case Op::kPrint:
+    case Op::kAssert:
+      fail(FL_UNSUPPORTED, "'%s' is not lowered", ttir::name_of(op.op));
+    default:
+      break;
   }
   if (op.results.empty()) return;
   if (!op.results[0]->type.tensor) return op.op == Op::kLoad ? scalar_load(op) : scalar(op);
-  for (const Value* result : op.results) if (schedule_.stored.contains(result)) store_block(result);
+  for (const Value* result : op.results)
+    if (schedule_.stored.contains(result)) store_block(result);
 }
 
 void Kernel::scalar(const Operation& op) {
   const Value* result = op.result();
   switch (op.op) {
-    case Op::kConstant: shared_.scalars[result] = llvm_constant(op.constant, result->type.scalar); return;
-    case Op::kProgramId: shared_.scalars[result] = "%pid." + op.word("axis"); return;
+    case Op::kConstant:
+      shared_.scalars[result] = llvm_constant(op.constant, result->type.scalar);
+      return;
+    case Op::kProgramId:
+      shared_.scalars[result] = "%pid." + op.word("axis");
+      return;
     case Op::kNumPrograms: {
       const std::string axis = op.word("axis");
       shared_.scalars[result] = axis == "x" ? "%grid.0" : axis == "y" ? "%grid.1" : "%grid.2";
@@ -166,7 +191,8 @@ void Kernel::scalar(const Operation& op) {
         return;
       }
       break;
-    default: break;
+    default:
+      break;
   }
   std::vector<std::string> operands;
   for (const Value* operand : op.operands) operands.push_back(text(operand));
@@ -185,8 +211,8 @@ void Kernel::scalar_load(const Operation& op) {
   const std::string result = module_.fresh();
   const bool is_volatile = op.integer("isVolatile") != 0;
   if (is_volatile) ordered_ = true;
-  const std::string load = std::string("load ") + (is_volatile ? "volatile " : "") + llvm_type(type, 1) + ", ptr " + pointer + ", align " +
-                           std::to_string(ttir::bytes_of(type.scalar));
+  const std::string load = std::string("load ") + (is_volatile ? "volatile " : "") + llvm_type(type, 1) + ", ptr " +
+                           pointer + ", align " + std::to_string(ttir::bytes_of(type.scalar));
   if (op.operands.size() < 2 || text(op.operands[1]) == "true") {
     out_->line(result + " = " + load);
     shared_.scalars[op.result()] = result;
@@ -202,15 +228,16 @@ void Kernel::scalar_load(const Operation& op) {
   out_->line("br label %" + join);
   out_->open(join);
   const std::string other = op.operands.size() > 2 ? text(op.operands[2]) : llvm_constant(0, type.scalar);
-  out_->line(result + " = phi " + llvm_type(type, 1) + " [ " + loaded + ", %" + on + " ], [ " + other + ", %" + before + " ]");
+  out_->line(result + " = phi " + llvm_type(type, 1) + " [ " + loaded + ", %" + on + " ], [ " + other + ", %" + before +
+             " ]");
   shared_.scalars[op.result()] = result;
 }
 
 void Kernel::scalar_store(const Operation& op) {
   const Type& type = op.operands[1]->type;
   const std::string pointer = scalar_pointer(op.operands[0]);
-  const std::string store = "store " + llvm_type(type, 1) + " " + text(op.operands[1]) + ", ptr " + pointer + ", align " +
-                            std::to_string(ttir::bytes_of(type.scalar));
+  const std::string store = "store " + llvm_type(type, 1) + " " + text(op.operands[1]) + ", ptr " + pointer +
+                            ", align " + std::to_string(ttir::bytes_of(type.scalar));
   if (op.operands.size() < 3) return out_->line(store);
   const std::string on = module_.fresh_label();
   const std::string join = module_.fresh_label();

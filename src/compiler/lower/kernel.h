@@ -1,7 +1,8 @@
 // A kernel: tile IR to one LLVM function of the type fl_host_kernel (hal.h). It walks the operations in their order,
-// writes scalars as they come, asks for a loop nest where the schedule has a site, and lets blocks of control flow carry
-// stored blocks in the arena. The loop over program ids is in the same function.
-#pragma once
+// writes scalars as they come, asks for a loop nest where the schedule has a site, and lets blocks of control flow
+// carry stored blocks in the arena. The loop over program ids is in the same function.
+#ifndef FLAGOS_COMPILER_LOWER_KERNEL_H_
+#define FLAGOS_COMPILER_LOWER_KERNEL_H_
 
 #include <map>
 #include <memory>
@@ -13,9 +14,9 @@
 namespace fl::compiler {
 
 struct LoweredKernel {
-  std::string text;        // a whole LLVM module
-  int64_t scratch = 0;     // bytes of arena that each thread needs
-  bool ordered = false;    // programs may wait for lower ones
+  std::string text;      // a whole LLVM module
+  int64_t scratch = 0;   // bytes of arena that each thread needs
+  bool ordered = false;  // programs may wait for lower ones
 };
 
 // `constants`: arguments, by number, whose value is fixed to an integer. Throws an Error of FL_UNSUPPORTED,
@@ -69,7 +70,8 @@ class Kernel {
   void for_loop(const Operation& op);
   void conditional(const Operation& op);
   void while_loop(const Operation& op);
-  void write_carried(const Operation& yield, const std::vector<const Value*>& values, const std::vector<int64_t>& slots);
+  void write_carried(const Operation& yield, const std::vector<const Value*>& values,
+                     const std::vector<int64_t>& slots);
   void reads(const Value* value, bool in_place, std::map<int64_t, bool>* slots) const;
   void into(Stream& stream, const std::function<void()>& write);
 
@@ -94,3 +96,5 @@ class Kernel {
 };
 
 }  // namespace fl::compiler
+
+#endif  // FLAGOS_COMPILER_LOWER_KERNEL_H_

@@ -1,5 +1,5 @@
-// Control flow. Scalars that loops and branches pass on are phis; blocks live in the arena and are written where they are
-// passed on; blocks that only advance (Schedule::inductions) are one number.
+// Control flow. Scalars that loops and branches pass on are phis; blocks live in the arena and are written where they
+// are passed on; blocks that only advance (Schedule::inductions) are one number.
 
 #include <algorithm>
 
@@ -33,14 +33,15 @@ void Kernel::reads(const Value* value, bool in_place, std::map<int64_t, bool>* s
   }
   if (value->producer == nullptr) return;
   const Op op = value->producer->op;
-  const bool moves = op == Op::kExpandDims || op == Op::kBroadcast || op == Op::kTrans || op == Op::kReshape || op == Op::kJoin ||
-                     op == Op::kSplit || op == Op::kCat;
+  const bool moves = op == Op::kExpandDims || op == Op::kBroadcast || op == Op::kTrans || op == Op::kReshape ||
+                     op == Op::kJoin || op == Op::kSplit || op == Op::kCat;
   for (const Value* operand : value->producer->operands) reads(operand, in_place && !moves, slots);
 }
 
-// Writes what is passed on to the blocks that carry it, as if all at once: a block that another expression reads, or that
-// its own reads elsewhere, is first computed aside.
-void Kernel::write_carried(const Operation& yield, const std::vector<const Value*>& values, const std::vector<int64_t>& slots) {
+// Writes what is passed on to the blocks that carry it, as if all at once: a block that another expression reads, or
+// that its own reads elsewhere, is first computed aside.
+void Kernel::write_carried(const Operation& yield, const std::vector<const Value*>& values,
+                           const std::vector<int64_t>& slots) {
   position_ = schedule_.position.at(&yield);
   std::vector<std::map<int64_t, bool>> read(values.size());
   for (size_t i = 0; i < values.size(); ++i) reads(values[i], true, &read[i]);
@@ -64,7 +65,8 @@ void Kernel::write_carried(const Operation& yield, const std::vector<const Value
   while (!in_place.empty()) {  // those of one shape share a nest
     std::vector<Sink> sinks;
     const std::vector<int64_t> shape = values[in_place[0]]->type.shape;
-    for (size_t i : in_place) if (values[i]->type.shape == shape) sinks.push_back({nullptr, values[i], slots[i]});
+    for (size_t i : in_place)
+      if (values[i]->type.shape == shape) sinks.push_back({nullptr, values[i], slots[i]});
     std::erase_if(in_place, [&](size_t i) { return values[i]->type.shape == shape; });
     emit(sinks);
   }
@@ -104,7 +106,8 @@ void Kernel::for_loop(const Operation& op) {
       shared_.induction_total[argument] = phis.back().name;
     } else if (argument->type.tensor) {
       auto last = schedule_.last_use.find(op.results[i]);
-      const int64_t slot = allocate(argument->type, std::max(end, last == schedule_.last_use.end() ? end : last->second));
+      const int64_t slot =
+          allocate(argument->type, std::max(end, last == schedule_.last_use.end() ? end : last->second));
       emit({{nullptr, op.operands[i + 3], slot}});
       shared_.slots[argument] = slot;
       carried_blocks.push_back(yield.operands[i]);
@@ -135,12 +138,14 @@ void Kernel::for_loop(const Operation& op) {
       const Operation& step = *schedule_.inductions.at(op.results[i]).step;
       const Value* source = uniform_source(step.operands[1]);
       const Type element = step.operands[1]->type.element();
-      std::string amount = source->type.tensor ? llvm_constant(source->producer->constant, source->type.scalar) : text(source);
+      std::string amount =
+          source->type.tensor ? llvm_constant(source->producer->constant, source->type.scalar) : text(source);
       if (element.scalar != Scalar::kI64) {
         amount = is_constant(amount) ? amount : shared_.ops.convert("sext", element, kI64, amount, 1, inside);
       }
       if (step.op == Op::kAddPtr) {
-        amount = shared_.ops.binary("mul", kI64, amount, std::to_string(ttir::bytes_of(step.operands[0]->type.scalar)), 1, inside);
+        amount = shared_.ops.binary("mul", kI64, amount, std::to_string(ttir::bytes_of(step.operands[0]->type.scalar)),
+                                    1, inside);
       }
       phis[phi].next = shared_.ops.binary("add", kI64, phis[phi].name, amount, 1, inside);
     }
@@ -150,9 +155,11 @@ void Kernel::for_loop(const Operation& op) {
 
   const std::string integer = llvm_type(type, 1);
   out_->open(head);
-  out_->line(counter + " = phi " + integer + " [ " + text(op.operands[0]) + ", %" + before + " ], [ " + next + ", %" + inside.label + " ]");
+  out_->line(counter + " = phi " + integer + " [ " + text(op.operands[0]) + ", %" + before + " ], [ " + next + ", %" +
+             inside.label + " ]");
   for (const Phi& phi : phis) {
-    out_->line(phi.name + " = phi " + phi.type + " [ " + phi.start + ", %" + before + " ], [ " + phi.next + ", %" + inside.label + " ]");
+    out_->line(phi.name + " = phi " + phi.type + " [ " + phi.start + ", %" + before + " ], [ " + phi.next + ", %" +
+               inside.label + " ]");
   }
   const std::string more = shared_.ops.compare("icmp", "slt", type, counter, text(op.operands[1]), 1, *out_);
   out_->line("br i1 " + more + ", label %" + enter + ", label %" + exit);
@@ -162,7 +169,8 @@ void Kernel::for_loop(const Operation& op) {
   for (const auto& [i, phi] : inductions) shared_.induction_total[op.results[i]] = phis[phi].name;
   size_t carried = 0;
   for (size_t i = 0; i < op.results.size(); ++i) {
-    if (op.results[i]->type.tensor && !schedule_.inductions.contains(op.results[i])) shared_.slots[op.results[i]] = slots[carried++];
+    if (op.results[i]->type.tensor && !schedule_.inductions.contains(op.results[i]))
+      shared_.slots[op.results[i]] = slots[carried++];
   }
 }
 
@@ -173,7 +181,8 @@ void Kernel::conditional(const Operation& op) {
   }
   const std::string labels[] = {module_.fresh_label(), module_.fresh_label()};
   const std::string join = module_.fresh_label();
-  out_->line("br i1 " + text(op.operands[0]) + ", label %" + labels[0] + ", label %" + (op.regions.size() > 1 ? labels[1] : join));
+  out_->line("br i1 " + text(op.operands[0]) + ", label %" + labels[0] + ", label %" +
+             (op.regions.size() > 1 ? labels[1] : join));
   std::vector<std::string> passed[2];
   std::string from[2];
   for (size_t side = 0; side < op.regions.size(); ++side) {
@@ -202,8 +211,8 @@ void Kernel::conditional(const Operation& op) {
       continue;
     }
     const std::string joined = module_.fresh();
-    out_->line(joined + " = phi " + llvm_type(result->type, 1) + " [ " + passed[0][next_scalar] + ", %" + from[0] + " ], [ " +
-               passed[1][next_scalar] + ", %" + from[1] + " ]");
+    out_->line(joined + " = phi " + llvm_type(result->type, 1) + " [ " + passed[0][next_scalar] + ", %" + from[0] +
+               " ], [ " + passed[1][next_scalar] + ", %" + from[1] + " ]");
     shared_.scalars[result] = joined;
     ++next_scalar;
   }
@@ -228,7 +237,8 @@ void Kernel::while_loop(const Operation& op) {
     if (argument->type.tensor) {
       int until = end;
       for (const Value* result : op.results) {
-        if (auto last = schedule_.last_use.find(result); last != schedule_.last_use.end()) until = std::max(until, last->second);
+        if (auto last = schedule_.last_use.find(result); last != schedule_.last_use.end())
+          until = std::max(until, last->second);
       }
       const int64_t slot = allocate(argument->type, until);
       emit({{nullptr, op.operands[i], slot}});
@@ -279,7 +289,8 @@ void Kernel::while_loop(const Operation& op) {
   });
   out_->open(head);
   for (const Phi& phi : phis) {
-    out_->line(phi.name + " = phi " + phi.type + " [ " + phi.start + ", %" + before + " ], [ " + text(phi.next) + ", %" + inside.label + " ]");
+    out_->line(phi.name + " = phi " + phi.type + " [ " + phi.start + ", %" + before + " ], [ " + text(phi.next) +
+               ", %" + inside.label + " ]");
   }
   out_->text += inside.text;
   out_->open(exit);

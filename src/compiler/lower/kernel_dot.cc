@@ -1,5 +1,6 @@
-// tt.dot on blocks in the arena: both factors are widened to the type of the sum when they are stored, and register tiles
-// of rows by strips run over K. The sum is taken up where it lies when the loop that carries it has no other use for it.
+// tt.dot on blocks in the arena: both factors are widened to the type of the sum when they are stored, and register
+// tiles of rows by strips run over K. The sum is taken up where it lies when the loop that carries it has no other use
+// for it.
 
 #include <algorithm>
 
@@ -21,7 +22,8 @@ const Type kI64 = Type::of(Scalar::kI64);
 std::optional<int64_t> Kernel::sum_in_place(const Operation& op) const {
   const Value* sum = op.operands[2];
   const Operation* loop = op.parent->parent->parent;
-  if (sum->producer != nullptr || loop == nullptr || loop->op != Op::kFor || sum->owner != op.parent || sum->index == 0) return std::nullopt;
+  if (sum->producer != nullptr || loop == nullptr || loop->op != Op::kFor || sum->owner != op.parent || sum->index == 0)
+    return std::nullopt;
   const Operation& yield = *op.parent->terminator();
   const bool only = schedule_.uses.at(sum) == 1 && schedule_.uses.at(op.result()) == 1 &&
                     yield.operands[static_cast<size_t>(sum->index) - 1] == op.result();
@@ -101,42 +103,51 @@ void Kernel::dot(const Operation& op) {
         sums.push_back({vector, value});
       }
     }
-    counted_loop(module_, shared_.ops, out, "0", std::to_string(depth), 1, false, &sums, [&](Stream& body, const std::string& k) {
-      const std::string a = place(factors[0], {{batch, rows * depth}, {row, depth}, {k, 1}}, body);
-      const std::string b = place(factors[1], {{batch, depth * columns}, {k, columns}, {column, 1}}, body);
-      std::vector<std::string> right;
-      for (int64_t s = 0; s < strips; ++s) {
-        right.push_back(module_.fresh());
-        body.line(right.back() + " = load " + vector + ", ptr " + beyond(b, s * lanes, body) + aligned);
-      }
-      for (int64_t r = 0; r < tile_rows; ++r) {
-        std::string left = module_.fresh();
-        body.line(left + " = load " + element + ", ptr " + beyond(a, r * depth, body) + aligned);
-        if (lanes > 1) {
-          const std::string first = module_.fresh();
-          body.line(first + " = insertelement " + vector + " poison, " + element + " " + left + ", i32 0");
-          left = module_.fresh();
-          body.line(left + " = shufflevector " + vector + " " + first + ", " + vector + " poison, <" + std::to_string(lanes) + " x i32> zeroinitializer");
-        }
-        for (int64_t s = 0; s < strips; ++s) {
-          std::string& current = sums[static_cast<size_t>(r * strips + s)].current;
-          current = wide.holds_float() ? shared_.ops.intrinsic("fma", wide, {left, right[static_cast<size_t>(s)], current}, lanes, body)
-                                       : shared_.ops.binary("add", wide, current, shared_.ops.binary("mul", wide, left, right[static_cast<size_t>(s)], lanes, body), lanes, body);
-        }
-      }
-    });
+    counted_loop(module_, shared_.ops, out, "0", std::to_string(depth), 1, false, &sums,
+                 [&](Stream& body, const std::string& k) {
+                   const std::string a = place(factors[0], {{batch, rows * depth}, {row, depth}, {k, 1}}, body);
+                   const std::string b = place(factors[1], {{batch, depth * columns}, {k, columns}, {column, 1}}, body);
+                   std::vector<std::string> right;
+                   for (int64_t s = 0; s < strips; ++s) {
+                     right.push_back(module_.fresh());
+                     body.line(right.back() + " = load " + vector + ", ptr " + beyond(b, s * lanes, body) + aligned);
+                   }
+                   for (int64_t r = 0; r < tile_rows; ++r) {
+                     std::string left = module_.fresh();
+                     body.line(left + " = load " + element + ", ptr " + beyond(a, r * depth, body) + aligned);
+                     if (lanes > 1) {
+                       const std::string first = module_.fresh();
+                       body.line(first + " = insertelement " + vector + " poison, " + element + " " + left + ", i32 0");
+                       left = module_.fresh();
+                       body.line(left + " = shufflevector " + vector + " " + first + ", " + vector + " poison, <" +
+                                 std::to_string(lanes) + " x i32> zeroinitializer");
+                     }
+                     for (int64_t s = 0; s < strips; ++s) {
+                       std::string& current = sums[static_cast<size_t>(r * strips + s)].current;
+                       current =
+                           wide.holds_float()
+                               ? shared_.ops.intrinsic("fma", wide, {left, right[static_cast<size_t>(s)], current},
+                                                       lanes, body)
+                               : shared_.ops.binary(
+                                     "add", wide, current,
+                                     shared_.ops.binary("mul", wide, left, right[static_cast<size_t>(s)], lanes, body),
+                                     lanes, body);
+                     }
+                   }
+                 });
     for (int64_t r = 0; r < tile_rows; ++r) {
       for (int64_t s = 0; s < strips; ++s) {
-        out.line("store " + vector + " " + sums[static_cast<size_t>(r * strips + s)].current + ", ptr " + beyond(c, r * columns + s * lanes, out) + aligned);
+        out.line("store " + vector + " " + sums[static_cast<size_t>(r * strips + s)].current + ", ptr " +
+                 beyond(c, r * columns + s * lanes, out) + aligned);
       }
     }
   };
   auto matrix = [&](Stream& out, const std::string& batch) {
-    counted_loop(module_, shared_.ops, out, "0", std::to_string(columns), strips * lanes, false, &none, [&](Stream& outer, const std::string& column) {
-      counted_loop(module_, shared_.ops, outer, "0", std::to_string(rows), tile_rows, false, &none, [&](Stream& inner, const std::string& row) {
-        tile(inner, batch, row, column);
-      });
-    });
+    counted_loop(module_, shared_.ops, out, "0", std::to_string(columns), strips * lanes, false, &none,
+                 [&](Stream& outer, const std::string& column) {
+                   counted_loop(module_, shared_.ops, outer, "0", std::to_string(rows), tile_rows, false, &none,
+                                [&](Stream& inner, const std::string& row) { tile(inner, batch, row, column); });
+                 });
   };
   if (rank == 2) return matrix(*out_, "0");
   counted_loop(module_, shared_.ops, *out_, "0", std::to_string(sum.shape[0]), 1, false, &none,

@@ -18,7 +18,8 @@ constexpr int64_t kLargestArena = int64_t{64} << 20;  // a thread; real kernels 
 int64_t Kernel::allocate(const Type& type, int until) {
   const int64_t element = type.pointer ? 8 : ttir::bytes_of(type.scalar);
   const int64_t size = (type.elements() * element + 63) / 64 * 64;
-  std::sort(live_slots_.begin(), live_slots_.end(), [](const Allocation& a, const Allocation& b) { return a.offset < b.offset; });
+  std::sort(live_slots_.begin(), live_slots_.end(),
+            [](const Allocation& a, const Allocation& b) { return a.offset < b.offset; });
   int64_t offset = 0;
   for (const Allocation& other : live_slots_) {
     if (offset + size <= other.offset) break;
@@ -26,7 +27,8 @@ int64_t Kernel::allocate(const Type& type, int until) {
   }
   live_slots_.push_back({offset, size, until});
   arena_ = std::max(arena_, offset + size);
-  if (arena_ > kLargestArena) fail(FL_UNSUPPORTED, "this kernel needs more than 64 MiB of scratch memory a thread; use smaller blocks");
+  if (arena_ > kLargestArena)
+    fail(FL_UNSUPPORTED, "this kernel needs more than 64 MiB of scratch memory a thread; use smaller blocks");
   return offset;
 }
 
@@ -36,14 +38,16 @@ void Kernel::expire(int position) {
 
 int64_t Kernel::slot_of_result(const Value* value) {
   auto last = schedule_.last_use.find(value);
-  const int64_t slot = allocate(value->type, last == schedule_.last_use.end() ? position_ : std::max(position_, last->second));
+  const int64_t slot =
+      allocate(value->type, last == schedule_.last_use.end() ? position_ : std::max(position_, last->second));
   return slot;
 }
 
 std::vector<size_t> Kernel::natural_order(const std::vector<int64_t>& shape) {
   std::vector<size_t> order;
   const size_t last = last_dimension(shape);
-  for (size_t d = 0; d < shape.size(); ++d) if (d != last) order.push_back(d);
+  for (size_t d = 0; d < shape.size(); ++d)
+    if (d != last) order.push_back(d);
   order.push_back(last);
   return order;
 }
@@ -112,7 +116,8 @@ void Kernel::write_nest(Nest& nest, const std::function<void()>& otherwise) {
     return;
   }
   std::string all = nest.guards()[0];
-  for (size_t i = 1; i < nest.guards().size(); ++i) all = shared_.ops.binary("and", Type::of(Scalar::kI1), all, nest.guards()[i], 1, *out_);
+  for (size_t i = 1; i < nest.guards().size(); ++i)
+    all = shared_.ops.binary("and", Type::of(Scalar::kI1), all, nest.guards()[i], 1, *out_);
   const std::string exact = module_.fresh_label();
   const std::string join = module_.fresh_label();
   out_->line("br i1 " + all + ", label %" + nest.entry() + ", label %" + exact);
@@ -170,7 +175,8 @@ void Kernel::emit_exact(const std::vector<Sink>& sinks) {
 void Kernel::reduce(const Operation& op) {
   std::vector<int64_t> slots;
   const bool blocks = op.results[0]->type.tensor;
-  if (blocks) for (const Value* result : op.results) slots.push_back(slot_of_result(result));
+  if (blocks)
+    for (const Value* result : op.results) slots.push_back(slot_of_result(result));
   Nest fast(shared_, Nest::Mode::kFast);
   fast.before().label = out_->label;
   const std::vector<std::string> values = fast.reduce(op, slots);
@@ -191,8 +197,8 @@ void Kernel::reduce(const Operation& op) {
       shared_.scalars[op.results[i]] = values[i];
     } else {
       const std::string joined = module_.fresh();
-      out_->line(joined + " = phi " + llvm_type(op.results[i]->type, 1) + " [ " + values[i] + ", %" + fast.body().label + " ], [ " +
-                 exact_values[i] + ", %" + exact_label + " ]");
+      out_->line(joined + " = phi " + llvm_type(op.results[i]->type, 1) + " [ " + values[i] + ", %" +
+                 fast.body().label + " ], [ " + exact_values[i] + ", %" + exact_label + " ]");
       shared_.scalars[op.results[i]] = joined;
     }
   }
@@ -260,33 +266,35 @@ void Kernel::histogram(const Operation& op) {
   module_.declare("void @llvm.memset.p0.i64(ptr, i8, i64, i1)");
   out_->line("call void @llvm.memset.p0.i64(ptr " + base + ", i8 0, i64 " + std::to_string(bins * 4) + ", i1 false)");
   std::vector<Carried> none;
-  counted_loop(module_, shared_.ops, *out_, "0", std::to_string(counted.elements()), 1, false, &none, [&](Stream& body, const std::string& position) {
-    auto element = [&](size_t operand, const std::string& type) {
-      const std::string start = module_.fresh();
-      body.line(start + " = getelementptr i8, ptr %scratch, i64 " + std::to_string(slots[operand]));
-      const std::string place = module_.fresh();
-      body.line(place + " = getelementptr " + type + ", ptr " + start + ", i64 " + position);
-      const std::string value = module_.fresh();
-      body.line(value + " = load " + type + ", ptr " + place);
-      return value;
-    };
-    std::string bin = element(0, llvm_type(counted.element(), 1));
-    if (counted.scalar != Scalar::kI64) bin = shared_.ops.convert("sext", counted.element(), kI64, bin, 1, body);
-    std::string inside = shared_.ops.compare("icmp", "ult", kI64, bin, std::to_string(bins), 1, body);
-    if (slots.size() > 1) {
-      const Type kI8 = Type::of(Scalar::kI8);
-      const std::string on = shared_.ops.compare("icmp", "ne", kI8, element(1, "i8"), "0", 1, body);
-      inside = shared_.ops.binary("and", Type::of(Scalar::kI1), inside, on, 1, body);
-    }
-    const std::string safe = shared_.ops.select(kI64, inside, bin, "0", 1, body);
-    const std::string place = module_.fresh();
-    body.line(place + " = getelementptr i32, ptr " + base + ", i64 " + safe);
-    const std::string before = module_.fresh();
-    body.line(before + " = load i32, ptr " + place);
-    const Type kI32 = Type::of(Scalar::kI32);
-    const std::string one = shared_.ops.convert("zext", Type::of(Scalar::kI1), kI32, inside, 1, body);
-    body.line("store i32 " + shared_.ops.binary("add", kI32, before, one, 1, body) + ", ptr " + place);
-  });
+  counted_loop(module_, shared_.ops, *out_, "0", std::to_string(counted.elements()), 1, false, &none,
+               [&](Stream& body, const std::string& position) {
+                 auto element = [&](size_t operand, const std::string& type) {
+                   const std::string start = module_.fresh();
+                   body.line(start + " = getelementptr i8, ptr %scratch, i64 " + std::to_string(slots[operand]));
+                   const std::string place = module_.fresh();
+                   body.line(place + " = getelementptr " + type + ", ptr " + start + ", i64 " + position);
+                   const std::string value = module_.fresh();
+                   body.line(value + " = load " + type + ", ptr " + place);
+                   return value;
+                 };
+                 std::string bin = element(0, llvm_type(counted.element(), 1));
+                 if (counted.scalar != Scalar::kI64)
+                   bin = shared_.ops.convert("sext", counted.element(), kI64, bin, 1, body);
+                 std::string inside = shared_.ops.compare("icmp", "ult", kI64, bin, std::to_string(bins), 1, body);
+                 if (slots.size() > 1) {
+                   const Type kI8 = Type::of(Scalar::kI8);
+                   const std::string on = shared_.ops.compare("icmp", "ne", kI8, element(1, "i8"), "0", 1, body);
+                   inside = shared_.ops.binary("and", Type::of(Scalar::kI1), inside, on, 1, body);
+                 }
+                 const std::string safe = shared_.ops.select(kI64, inside, bin, "0", 1, body);
+                 const std::string place = module_.fresh();
+                 body.line(place + " = getelementptr i32, ptr " + base + ", i64 " + safe);
+                 const std::string before = module_.fresh();
+                 body.line(before + " = load i32, ptr " + place);
+                 const Type kI32 = Type::of(Scalar::kI32);
+                 const std::string one = shared_.ops.convert("zext", Type::of(Scalar::kI1), kI32, inside, 1, body);
+                 body.line("store i32 " + shared_.ops.binary("add", kI32, before, one, 1, body) + ", ptr " + place);
+               });
   shared_.slots[op.result()] = target;
 }
 

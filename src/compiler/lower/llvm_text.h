@@ -2,7 +2,8 @@
 // process on a mistake, so everything that is written passes through these few functions. It knows nothing of tiles.
 //
 // Pointers of tile IR are 64-bit integers here until memory is touched: address arithmetic is then plain arithmetic.
-#pragma once
+#ifndef FLAGOS_COMPILER_LOWER_LLVM_TEXT_H_
+#define FLAGOS_COMPILER_LOWER_LLVM_TEXT_H_
 
 #include <cstdint>
 #include <map>
@@ -19,7 +20,9 @@ using ttir::Type;
 // "float", "<16 x float>", "i64" for a pointer. Width 1 is a scalar. fp8 is i8 and bf16 is i16: CPUs without bf16 would
 // otherwise call a runtime library to move one about.
 std::string llvm_type(Scalar scalar, bool pointer, int width);
-inline std::string llvm_type(const Type& element, int width) { return llvm_type(element.scalar, element.pointer, width); }
+inline std::string llvm_type(const Type& element, int width) {
+  return llvm_type(element.scalar, element.pointer, width);
+}
 
 // A constant of an element type from its bit pattern: "1", "0x3FF0000000000000", "true".
 std::string llvm_constant(uint64_t bits, Scalar scalar);
@@ -48,8 +51,8 @@ class LlvmModule {
   std::map<std::string, std::string> functions_;
 };
 
-// Straight-line code, or several basic blocks of which the last one is open. `label` is the name of that last block as a
-// phi must write it.
+// Straight-line code, or several basic blocks of which the last one is open. `label` is the name of that last block as
+// a phi must write it.
 struct Stream {
   std::string text;
   std::string label;
@@ -62,3 +65,5 @@ struct Stream {
 };
 
 }  // namespace fl::compiler
+
+#endif  // FLAGOS_COMPILER_LOWER_LLVM_TEXT_H_

@@ -9,7 +9,8 @@
 // Code is placed in the outermost loop in which all that it depends on is known: `streams` has one stream a level, 0
 // before the nest, l+1 inside loop l. A strip is `lanes` consecutive positions along the dimension of the vector loop;
 // `copy` counts the strips of one iteration.
-#pragma once
+#ifndef FLAGOS_COMPILER_LOWER_NEST_H_
+#define FLAGOS_COMPILER_LOWER_NEST_H_
 
 #include <functional>
 #include <map>
@@ -32,9 +33,10 @@ struct Surroundings {
   const Target& target;
   const Schedule& schedule;
   Elementwise ops;
-  std::unordered_map<const ttir::Value*, std::string> scalars;         // a scalar's LLVM operand
-  std::unordered_map<const ttir::Value*, int64_t> slots;               // a stored block's offset in the arena, in bytes
-  std::unordered_map<const ttir::Value*, std::string> induction_total;  // of Schedule::inductions; i64, in bytes or elements
+  std::unordered_map<const ttir::Value*, std::string> scalars;  // a scalar's LLVM operand
+  std::unordered_map<const ttir::Value*, int64_t> slots;        // a stored block's offset in the arena, in bytes
+  std::unordered_map<const ttir::Value*, std::string>
+      induction_total;  // of Schedule::inductions; i64, in bytes or elements
 };
 
 // An i64 that is the same during the whole nest.
@@ -93,7 +95,8 @@ class Nest {
   Nest(Surroundings& shared, Mode mode) : shared_(shared), ops_(shared.ops), module_(shared.module), mode_(mode) {}
 
   // ---- Shape of the nest, fixed first. One loop a dimension of `shape` longer than one, in the order of `order`.
-  void make_loops(const std::vector<int64_t>& shape, const std::vector<size_t>& order, size_t vector_dimension, bool one_by_one = false);
+  void make_loops(const std::vector<int64_t>& shape, const std::vector<size_t>& order, size_t vector_dimension,
+                  bool one_by_one = false);
   Coordinates coordinates() const { return coordinates_; }  // of a block of that shape
   int lanes() const { return lanes_; }
   const std::vector<Loop>& loops() const { return loops_; }
@@ -129,7 +132,8 @@ class Nest {
     Form address;
     int64_t size;
   };
-  void find_loads(const ttir::Value* value, const Coordinates& at, std::vector<const ttir::Value*>* affine_less, std::vector<Access>* loads);
+  void find_loads(const ttir::Value* value, const Coordinates& at, std::vector<const ttir::Value*>* affine_less,
+                  std::vector<Access>* loads);
   void guard_apart(const Access& a, const Access& b);
 
   // nest_index.cc
@@ -151,16 +155,17 @@ class Nest {
   Stream& stream(int level) { return *streams_[static_cast<size_t>(level)]; }
   int level_of(const Form& form) const;
   bool holds_vector(const Form& form) const;
-  Piece row_address(const Form& form, int64_t size, int copy);  // a ptr to lane 0, vector term left out unless level says so
-  Piece address(const Form& form, int copy);                     // a ptr to lane 0
+  Piece row_address(const Form& form, int64_t size,
+                    int copy);                // a ptr to lane 0, vector term left out unless level says so
+  Piece address(const Form& form, int copy);  // a ptr to lane 0
   Piece addresses(const ttir::Value* pointer, const Coordinates& at, int copy);  // <n x ptr>
   struct Mask {
     bool all = true;  // no lane is off
     Piece piece;
   };
   Mask mask(const ttir::Value* value, const Coordinates& at, int copy);
-  std::string masked_memory(const char* kind, const Type& element, int width, const std::string& pointers, const std::string& mask,
-                            const std::string& value, Stream& out);
+  std::string masked_memory(const char* kind, const Type& element, int width, const std::string& pointers,
+                            const std::string& mask, const std::string& value, Stream& out);
   std::string as_memory(const Type& element, const std::string& value, int width, Stream& out);
   std::string from_memory(const Type& element, const std::string& value, int width, Stream& out);
   void store(const Sink& sink, const Coordinates& at, int copy);
@@ -189,17 +194,20 @@ class Nest {
   std::optional<Limit> limit(const Atom& atom);
   std::optional<Form> below_zero(const Atom& atom);
   Piece row_value(const Form& form);
-  void collect_masks(const ttir::Value* value, const Coordinates& at, std::vector<MaskAt>* out, std::set<std::string>* seen);
+  void collect_masks(const ttir::Value* value, const Coordinates& at, std::vector<MaskAt>* out,
+                     std::set<std::string>* seen);
   Live live_part(const std::vector<MaskAt>& masks, const std::vector<MaskAt>& sink_masks);
   bool is_assumed(const ttir::Value* mask, const Coordinates& at);
 
   // nest_loops.cc
   using Step = LoopBody;
-  void counted(Stream& out, const std::string& from, const std::string& to, int64_t step, bool may_be_empty, std::vector<Carried>* carried,
-               const Step& body);
-  void scalar_loop(size_t level, Stream& out, std::vector<Carried>* carried, int64_t from, const std::function<void(Stream&)>& inside);
+  void counted(Stream& out, const std::string& from, const std::string& to, int64_t step, bool may_be_empty,
+               std::vector<Carried>* carried, const Step& body);
+  void scalar_loop(size_t level, Stream& out, std::vector<Carried>* carried, int64_t from,
+                   const std::function<void(Stream&)>& inside);
   // Calls body(copies) for the strips from `from` on: a main loop in which `live` holds and the rest.
-  void vector_loop(Stream& out, const Live& live, int64_t from, int copies, std::vector<Carried>* carried, const std::function<void(int)>& body);
+  void vector_loop(Stream& out, const Live& live, int64_t from, int copies, std::vector<Carried>* carried,
+                   const std::function<void(int)>& body);
   std::string clamped(const std::vector<std::string>& counts, int64_t extent, Stream& out);
   void nested(Stream& head, const std::function<void(Stream&)>& inside);
   int choose_copies(const std::vector<const ttir::Value*>& roots);
@@ -212,13 +220,16 @@ class Nest {
   std::vector<std::string> scan_lanes(const ttir::Operation& op, std::vector<std::string> values, Stream& out);
 
   // nest_reduce.cc
-  std::vector<std::string> combine(const ttir::Operation& op, const std::vector<std::string>& a, const std::vector<std::string>& b,
-                                   int width, Stream& out);
-  std::vector<std::string> fold_lanes(const ttir::Operation& op, std::vector<std::string> values, int width, Stream& out);
+  std::vector<std::string> combine(const ttir::Operation& op, const std::vector<std::string>& a,
+                                   const std::vector<std::string>& b, int width, Stream& out);
+  std::vector<std::string> fold_lanes(const ttir::Operation& op, std::vector<std::string> values, int width,
+                                      Stream& out);
   static std::optional<std::string> neutral(const ttir::Operation& op);
   std::vector<std::string> reduce_row(const ttir::Operation& op, Stream& out);
-  void put(const ttir::Value* block, int64_t slot, const Coordinates& at, int copy, const std::string& text, int width, Stream& out);
-  void reduce_columns(const ttir::Operation& op, const std::vector<int64_t>& slots, const Coordinates& result_at, Stream& out);
+  void put(const ttir::Value* block, int64_t slot, const Coordinates& at, int copy, const std::string& text, int width,
+           Stream& out);
+  void reduce_columns(const ttir::Operation& op, const std::vector<int64_t>& slots, const Coordinates& result_at,
+                      Stream& out);
 
   Surroundings& shared_;
   Elementwise& ops_;
@@ -236,13 +247,15 @@ class Nest {
   std::vector<std::string> guards_;
   std::map<std::string, bool> guard_texts_;
   std::map<std::string, std::optional<Form>> forms_;
-  std::map<std::string, Piece> pieces_;       // values and helpers by key; those with lanes are forgotten between bodies
-  std::map<std::string, std::string> terms_;  // level-0 arithmetic, so that equal terms have one name
+  std::map<std::string, Piece> pieces_;  // values and helpers by key; those with lanes are forgotten between bodies
+  std::map<std::string, std::string> terms_;   // level-0 arithmetic, so that equal terms have one name
   std::map<std::string, Coordinates> mapped_;  // through reshapes whose positions are computed
   std::set<std::string> seen_;                 // by find_loads
   bool analysing_ = true;                      // until loops are being written
   int copy_ = 0;                               // whose strip is being written
-  const Live* live_ = nullptr;                // what holds in the body being written
+  const Live* live_ = nullptr;                 // what holds in the body being written
 };
 
 }  // namespace fl::compiler
+
+#endif  // FLAGOS_COMPILER_LOWER_NEST_H_

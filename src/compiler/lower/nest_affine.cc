@@ -101,9 +101,12 @@ std::pair<Term, Term> Nest::range(const Form& form, const Term* inner_extent) {
 
 std::optional<Form> Nest::without_wrap(std::optional<Form> form, int bits, bool is_signed) {
   if (!form) return form;
-  const bool uniform = std::all_of(form->coefficients.begin(), form->coefficients.end(), [](const Term& c) { return c.is(0); });
+  const bool uniform =
+      std::all_of(form->coefficients.begin(), form->coefficients.end(), [](const Term& c) { return c.is(0); });
   const int64_t lowest = !is_signed ? 0 : bits == 64 ? -kLargestBase : -(int64_t{1} << (bits - 1));
-  const int64_t highest = bits == 64 ? kLargestBase : is_signed ? (int64_t{1} << (bits - 1)) - 1 : (int64_t{1} << bits) - 1;
+  const int64_t highest = bits == 64  ? kLargestBase
+                          : is_signed ? (int64_t{1} << (bits - 1)) - 1
+                                      : (int64_t{1} << bits) - 1;
   if (uniform && bits < 64) {  // one value: reduce it to its bits, whatever they were
     if (form->base.known && fits(form->base.value, lowest, highest)) return form;
     const Term shift{true, 64 - bits, ""};
@@ -178,7 +181,8 @@ std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates&
       if (!a || !b) return std::nullopt;
       Form form{plus ? add(a->base, b->base) : subtract(a->base, b->base), {}};
       for (size_t l = 0; l < loops_.size(); ++l) {
-        form.coefficients.push_back(plus ? add(a->coefficients[l], b->coefficients[l]) : subtract(a->coefficients[l], b->coefficients[l]));
+        form.coefficients.push_back(plus ? add(a->coefficients[l], b->coefficients[l])
+                                         : subtract(a->coefficients[l], b->coefficients[l]));
       }
       return form;
     };
@@ -189,7 +193,8 @@ std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates&
       return form;
     };
     auto is_uniform = [](const std::optional<Form>& form) {
-      return form && std::all_of(form->coefficients.begin(), form->coefficients.end(), [](const Term& c) { return c.is(0); });
+      return form &&
+             std::all_of(form->coefficients.begin(), form->coefficients.end(), [](const Term& c) { return c.is(0); });
     };
     switch (op.op) {
       case Op::kConstant: {
@@ -202,14 +207,23 @@ std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates&
         for (size_t l = 0; l < loops_.size(); ++l) form.coefficients[l].value = at[0].coefficients[l];
         return form;
       }
-      case Op::kSplat: case Op::kExpandDims: case Op::kBroadcast: case Op::kReshape: case Op::kTrans: case Op::kTruncI:
-      case Op::kPtrToInt: case Op::kIntToPtr: return inner(0);
+      case Op::kSplat:
+      case Op::kExpandDims:
+      case Op::kBroadcast:
+      case Op::kReshape:
+      case Op::kTrans:
+      case Op::kTruncI:
+      case Op::kPtrToInt:
+      case Op::kIntToPtr:
+        return inner(0);
       case Op::kBitcast:
       case Op::kArithBitcast:
         if (op.operands[0]->type.pointer || op.operands[0]->type.scalar == type.scalar) return inner(0);
         break;
-      case Op::kAddI: return combined(inner(0), inner(1), true);
-      case Op::kSubI: return combined(inner(0), inner(1), false);
+      case Op::kAddI:
+        return combined(inner(0), inner(1), true);
+      case Op::kSubI:
+        return combined(inner(0), inner(1), false);
       case Op::kMulI: {
         const std::optional<Form> a = inner(0);
         if (!a) break;
@@ -220,7 +234,8 @@ std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates&
       }
       case Op::kShlI: {
         const std::optional<Form> count = inner(1);
-        if (is_uniform(count) && count->base.known && fits(count->base.value, 0, 31)) return scaled(inner(0), {true, int64_t{1} << count->base.value, ""});
+        if (is_uniform(count) && count->base.known && fits(count->base.value, 0, 31))
+          return scaled(inner(0), {true, int64_t{1} << count->base.value, ""});
         break;
       }
       case Op::kExtSI:
@@ -237,7 +252,8 @@ std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates&
         if (bits < 64) offset = without_wrap(offset, bits, true);
         return combined(pointer, scaled(offset, {true, ttir::bytes_of(type.scalar), ""}), true);
       }
-      default: break;
+      default:
+        break;
     }
   }
   if (!uniform) return std::nullopt;
@@ -254,7 +270,8 @@ std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates&
   return form;
 }
 
-void Nest::find_loads(const Value* value, const Coordinates& at, std::vector<const Value*>* affine_less, std::vector<Access>* loads) {
+void Nest::find_loads(const Value* value, const Coordinates& at, std::vector<const Value*>* affine_less,
+                      std::vector<Access>* loads) {
   if (!value->type.tensor || shared_.slots.contains(value)) return;
   if (auto induction = shared_.schedule.inductions.find(value); induction != shared_.schedule.inductions.end()) {
     return find_loads(induction->second.start, at, affine_less, loads);
@@ -268,7 +285,8 @@ void Nest::find_loads(const Value* value, const Coordinates& at, std::vector<con
       affine_less->push_back(value);
     }
   }
-  for (size_t i = 0; i < op.operands.size(); ++i) find_loads(op.operands[i], operand_coordinates(op, i, at), affine_less, loads);
+  for (size_t i = 0; i < op.operands.size(); ++i)
+    find_loads(op.operands[i], operand_coordinates(op, i, at), affine_less, loads);
 }
 
 // Apart: no byte in common, or the same addresses at the same positions, each of its own.
@@ -284,7 +302,9 @@ void Nest::guard_apart(const Access& a, const Access& b) {
   auto compare = [&](const char* predicate, const Term& x, const Term& y) {
     return instruction(std::string("icmp ") + predicate + " i64 " + x.text() + ", " + y.text());
   };
-  auto both = [&](const std::string& x, const std::string& y) { return x == "true" ? y : instruction("and i1 " + x + ", " + y); };
+  auto both = [&](const std::string& x, const std::string& y) {
+    return x == "true" ? y : instruction("and i1 " + x + ", " + y);
+  };
 
   const auto [low_a, high_a] = range(a.address);
   const auto [low_b, high_b] = range(b.address);
@@ -330,7 +350,8 @@ std::vector<const Value*> Nest::check_overlap(const std::vector<Sink>& sinks) {
   }
   if (unknown_store_) {
     for (const Access& load : loads) {
-      if (std::find(affine_less.begin(), affine_less.end(), load.value) == affine_less.end()) affine_less.push_back(load.value);
+      if (std::find(affine_less.begin(), affine_less.end(), load.value) == affine_less.end())
+        affine_less.push_back(load.value);
     }
     return affine_less;
   }

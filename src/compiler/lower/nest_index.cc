@@ -55,8 +55,8 @@ void Nest::make_loops(const std::vector<int64_t>& shape, const std::vector<size_
   streams_[0] = &before_;
 }
 
-// index * stride, split off the positions at or beyond `extent`: (index / stride) mod extent where index is linear. Each
-// loop's position takes up a field of bits; a field that lies wholly inside or outside stays linear.
+// index * stride, split off the positions at or beyond `extent`: (index / stride) mod extent where index is linear.
+// Each loop's position takes up a field of bits; a field that lies wholly inside or outside stays linear.
 Index Nest::linear_or_opaque(const Index& index, int64_t stride, int64_t extent) {
   if (is_linear(index)) {
     Index result;
@@ -91,13 +91,14 @@ Index Nest::linear_or_opaque(const Index& index, int64_t stride, int64_t extent)
   Stream& out = stream(whole.level);
   const int shift = std::countr_zero(static_cast<uint64_t>(stride));
   std::string text = whole.text;
-  if (shift > 0) text = ops_.binary("lshr", kI32, text, ops_.integer(shift, Scalar::kI32, whole.width), whole.width, out);
+  if (shift > 0)
+    text = ops_.binary("lshr", kI32, text, ops_.integer(shift, Scalar::kI32, whole.width), whole.width, out);
   result.opaque = ops_.binary("and", kI32, text, ops_.integer(extent - 1, Scalar::kI32, whole.width), whole.width, out);
   return result;
 }
 
-// While forms are looked for there is no place yet for code that computes a position: it is known not to be linear, which
-// is all that matters then.
+// While forms are looked for there is no place yet for code that computes a position: it is known not to be linear,
+// which is all that matters then.
 Index Nest::unknown_index() {
   Index index;
   index.opaque = "?";
@@ -129,7 +130,8 @@ Index Nest::flatten(const std::vector<int64_t>& shape, const Coordinates& at) {
       part = widen(part, kI32);
     }
     std::string scaled = part.text;
-    if (stride > 1) scaled = ops_.binary("mul", kI32, scaled, ops_.integer(stride, Scalar::kI32, width), width, stream(level));
+    if (stride > 1)
+      scaled = ops_.binary("mul", kI32, scaled, ops_.integer(stride, Scalar::kI32, width), width, stream(level));
     sum = {ops_.binary("add", kI32, sum.text, scaled, width, stream(level)), width, level};
     stride *= shape[d];
   }
@@ -191,14 +193,16 @@ Coordinates Nest::operand_coordinates(const ttir::Operation& op, size_t operand,
       inner.pop_back();
       return inner;
     }
-    default: return at;
+    default:
+      return at;
   }
 }
 
 Piece Nest::index_piece(const Index& index, int copy) {
   if (!is_linear(index)) return {index.opaque, index.width, index.level};
   int level = 0;
-  for (size_t l = 0; l < loops_.size(); ++l) if (index.coefficients[l] != 0) level = static_cast<int>(l) + 1;
+  for (size_t l = 0; l < loops_.size(); ++l)
+    if (index.coefficients[l] != 0) level = static_cast<int>(l) + 1;
   const int64_t c = index.coefficients[vector_loop_];
   const int width = c == 0 ? 1 : lanes_;
   const std::string name = key(nullptr, {index}, c == 0 ? -1 : copy);
@@ -208,7 +212,8 @@ Piece Nest::index_piece(const Index& index, int copy) {
   for (size_t l = 0; l < loops_.size(); ++l) {
     if (index.coefficients[l] == 0) continue;
     std::string position = ops_.convert("trunc", kI64, kI32, loops_[l].position, 1, out);
-    if (index.coefficients[l] != 1) position = ops_.binary("mul", kI32, position, std::to_string(index.coefficients[l]), 1, out);
+    if (index.coefficients[l] != 1)
+      position = ops_.binary("mul", kI32, position, std::to_string(index.coefficients[l]), 1, out);
     sum = sum == "0" ? position : ops_.binary("add", kI32, position, sum, 1, out);
   }
   Piece piece{sum, width, level};

@@ -37,12 +37,14 @@ void Nest::nested(Stream& head, const std::function<void(Stream&)>& inside) {
   head.label = inner.label;
 }
 
-void Nest::scalar_loop(size_t level, Stream& out, std::vector<Carried>* carried, int64_t from, const std::function<void(Stream&)>& inside) {
-  counted(out, std::to_string(from), std::to_string(loops_[level].extent), 1, false, carried, [&](Stream& head, const std::string& position) {
-    loops_[level].position = position;
-    streams_[level + 1] = &head;
-    inside(head);
-  });
+void Nest::scalar_loop(size_t level, Stream& out, std::vector<Carried>* carried, int64_t from,
+                       const std::function<void(Stream&)>& inside) {
+  counted(out, std::to_string(from), std::to_string(loops_[level].extent), 1, false, carried,
+          [&](Stream& head, const std::string& position) {
+            loops_[level].position = position;
+            streams_[level + 1] = &head;
+            inside(head);
+          });
 }
 
 std::string Nest::clamped(const std::vector<std::string>& counts, int64_t extent, Stream& out) {
@@ -51,19 +53,23 @@ std::string Nest::clamped(const std::vector<std::string>& counts, int64_t extent
   return ops_.intrinsic("smax", kI64, {least, "0"}, 1, out);
 }
 
-void Nest::vector_loop(Stream& out, const Live& live, int64_t from, int copies, std::vector<Carried>* carried, const std::function<void(int)>& body) {
+void Nest::vector_loop(Stream& out, const Live& live, int64_t from, int copies, std::vector<Carried>* carried,
+                       const std::function<void(int)>& body) {
   const int64_t extent = loops_[vector_loop_].extent;
-  while (copies > 1 && (from + static_cast<int64_t>(copies) * lanes_ > extent || (extent - from) % (static_cast<int64_t>(copies) * lanes_) != 0)) copies /= 2;
+  while (copies > 1 && (from + static_cast<int64_t>(copies) * lanes_ > extent ||
+                        (extent - from) % (static_cast<int64_t>(copies) * lanes_) != 0))
+    copies /= 2;
   const int64_t stride = static_cast<int64_t>(copies) * lanes_;
   auto part = [&](const std::string& start, const std::string& end, int count, bool may_be_empty, const Live* holds) {
-    counted(out, start, end, static_cast<int64_t>(count) * lanes_, may_be_empty, carried, [&](Stream& head, const std::string& position) {
-      loops_[vector_loop_].position = position;
-      streams_[vector_loop_ + 1] = &head;
-      forget_lanes();
-      live_ = holds;
-      body(count);
-      live_ = nullptr;
-    });
+    counted(out, start, end, static_cast<int64_t>(count) * lanes_, may_be_empty, carried,
+            [&](Stream& head, const std::string& position) {
+              loops_[vector_loop_].position = position;
+              streams_[vector_loop_ + 1] = &head;
+              forget_lanes();
+              live_ = holds;
+              body(count);
+              live_ = nullptr;
+            });
   };
   if (from >= extent) return;
   if (live.full.empty()) {
@@ -85,7 +91,8 @@ void Nest::vector_loop(Stream& out, const Live& live, int64_t from, int copies, 
   const std::string full = clamped(live.full, extent, out);
   std::string main_end = full;
   if (from > 0) {  // the strips before `from` are done
-    main_end = ops_.intrinsic("smax", kI64, {ops_.binary("sub", kI64, full, std::to_string(from), 1, out), "0"}, 1, out);
+    main_end =
+        ops_.intrinsic("smax", kI64, {ops_.binary("sub", kI64, full, std::to_string(from), 1, out), "0"}, 1, out);
   }
   main_end = ops_.binary("and", kI64, main_end, std::to_string(-stride), 1, out);
   if (from > 0) main_end = ops_.binary("add", kI64, main_end, std::to_string(from), 1, out);
@@ -102,11 +109,14 @@ int Nest::choose_copies(const std::vector<const Value*>& roots) {
   while (!open.empty()) {
     const Value* value = open.back();
     open.pop_back();
-    if (!value->type.tensor || shared_.slots.contains(value) || value->producer == nullptr || !seen.insert(value).second) continue;
+    if (!value->type.tensor || shared_.slots.contains(value) || value->producer == nullptr ||
+        !seen.insert(value).second)
+      continue;
     const ttir::Operation& op = *value->producer;
     using ttir::Op;
-    const bool heavy = op.op == Op::kExp || op.op == Op::kExp2 || op.op == Op::kLog || op.op == Op::kLog2 || op.op == Op::kSin ||
-                       op.op == Op::kCos || op.op == Op::kErf || op.op == Op::kTanh || op.op == Op::kExtern;
+    const bool heavy = op.op == Op::kExp || op.op == Op::kExp2 || op.op == Op::kLog || op.op == Op::kLog2 ||
+                       op.op == Op::kSin || op.op == Op::kCos || op.op == Op::kErf || op.op == Op::kTanh ||
+                       op.op == Op::kExtern;
     work += heavy ? 12 : 1;
     open.insert(open.end(), op.operands.begin(), op.operands.end());
   }
@@ -139,15 +149,22 @@ void Nest::map(const std::vector<Sink>& sinks) {
   std::vector<Carried> none;
   std::function<void(size_t, Stream&)> build = [&](size_t level, Stream& at) {
     if (level < vector_loop_) {
-      return scalar_loop(level, at, &none, 0, [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
+      return scalar_loop(level, at, &none, 0,
+                         [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
     }
     const Live live = live_part(masks, sink_masks);
     vector_loop(at, live, 0, copies, &none, [&](int count) {
+      // All that is read is read before any of it is written: values and masks first.
       for (copy_ = 0; copy_ < count; ++copy_) {
-        for (const Sink& sink : sinks) value(sink.touches_memory() ? sink.operands()[1] : sink.value, coordinates_, copy_);
+        for (const Sink& sink : sinks) {
+          value(sink.touches_memory() ? sink.operands()[1] : sink.value, coordinates_, copy_);
+          if (sink.store != nullptr && sink.store->operands.size() > 2)
+            mask(sink.store->operands[2], coordinates_, copy_);
+        }
       }
       for (copy_ = 0; copy_ < count; ++copy_) {
-        for (const Sink& sink : sinks) sink.atomic != nullptr ? atomic(sink, coordinates_) : store(sink, coordinates_, copy_);
+        for (const Sink& sink : sinks)
+          sink.atomic != nullptr ? atomic(sink, coordinates_) : store(sink, coordinates_, copy_);
       }
       copy_ = 0;
     });

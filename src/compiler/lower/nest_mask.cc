@@ -1,6 +1,6 @@
-// Masks. A mask is a conjunction of atoms; an atom that compares two affine blocks holds for a leading part of the vector
-// loop, whose length is computed in the loop around it. The main loop runs where all such atoms hold and carries no
-// masks; the rest computes them lane by lane.
+// Masks. A mask is a conjunction of atoms; an atom that compares two affine blocks holds for a leading part of the
+// vector loop, whose length is computed in the loop around it. The main loop runs where all such atoms hold and carries
+// no masks; the rest computes them lane by lane.
 
 #include <algorithm>
 #include <bit>
@@ -18,16 +18,22 @@ const Type kI64 = Type::of(Scalar::kI64);
 }  // namespace
 
 void Nest::atoms(const Value* mask, const Coordinates& at, std::vector<Atom>* out) {
-  if (mask->type.tensor && mask->producer != nullptr && !shared_.slots.contains(mask) && !shared_.schedule.inductions.contains(mask)) {
+  if (mask->type.tensor && mask->producer != nullptr && !shared_.slots.contains(mask) &&
+      !shared_.schedule.inductions.contains(mask)) {
     const ttir::Operation& op = *mask->producer;
     switch (op.op) {
       case Op::kAndI:
         atoms(op.operands[0], at, out);
         return atoms(op.operands[1], at, out);
-      case Op::kSplat: return out->push_back({op.operands[0], {}});
-      case Op::kBroadcast: case Op::kExpandDims: case Op::kTrans: case Op::kReshape:
+      case Op::kSplat:
+        return out->push_back({op.operands[0], {}});
+      case Op::kBroadcast:
+      case Op::kExpandDims:
+      case Op::kTrans:
+      case Op::kReshape:
         return atoms(op.operands[0], operand_coordinates(op, 0, at), out);
-      default: break;
+      default:
+        break;
     }
   }
   out->push_back({mask, at});
@@ -50,7 +56,8 @@ std::optional<Form> Nest::below_zero(const Atom& atom) {
   if (!b) return b;
   Form form{subtract(a->base, b->base), {}};
   if (equal) form.base = add(form.base, {true, -1, ""});
-  for (size_t l = 0; l < loops_.size(); ++l) form.coefficients.push_back(subtract(a->coefficients[l], b->coefficients[l]));
+  for (size_t l = 0; l < loops_.size(); ++l)
+    form.coefficients.push_back(subtract(a->coefficients[l], b->coefficients[l]));
   return form;
 }
 
@@ -72,7 +79,8 @@ Piece Nest::row_value(const Form& form) {
 std::optional<Nest::Limit> Nest::limit(const Atom& atom) {
   const std::optional<Form> form = below_zero(atom);
   if (!form) return std::nullopt;
-  for (size_t l = vector_loop_ + 1; l < loops_.size(); ++l) if (!form->coefficients[l].is(0)) return std::nullopt;
+  for (size_t l = vector_loop_ + 1; l < loops_.size(); ++l)
+    if (!form->coefficients[l].is(0)) return std::nullopt;
   const Term& c = form->coefficients[vector_loop_];
   if (!c.known) return std::nullopt;
   const Piece row = row_value(*form);
@@ -91,7 +99,8 @@ std::optional<Nest::Limit> Nest::limit(const Atom& atom) {
   return Limit{count, true, true};
 }
 
-void Nest::collect_masks(const Value* value, const Coordinates& at, std::vector<MaskAt>* out, std::set<std::string>* seen) {
+void Nest::collect_masks(const Value* value, const Coordinates& at, std::vector<MaskAt>* out,
+                         std::set<std::string>* seen) {
   if (!value->type.tensor || shared_.slots.contains(value)) return;
   if (auto induction = shared_.schedule.inductions.find(value); induction != shared_.schedule.inductions.end()) {
     return collect_masks(induction->second.start, at, out, seen);
@@ -99,7 +108,8 @@ void Nest::collect_masks(const Value* value, const Coordinates& at, std::vector<
   if (value->producer == nullptr || !seen->insert(key(value, at, -1)).second) return;
   const ttir::Operation& op = *value->producer;
   if (op.op == Op::kLoad && op.operands.size() > 1 && op.operands[1]->type.tensor) out->push_back({op.operands[1], at});
-  for (size_t i = 0; i < op.operands.size(); ++i) collect_masks(op.operands[i], operand_coordinates(op, i, at), out, seen);
+  for (size_t i = 0; i < op.operands.size(); ++i)
+    collect_masks(op.operands[i], operand_coordinates(op, i, at), out, seen);
 }
 
 Nest::Live Nest::live_part(const std::vector<MaskAt>& masks, const std::vector<MaskAt>& sink_masks) {
@@ -132,9 +142,11 @@ Nest::Live Nest::live_part(const std::vector<MaskAt>& masks, const std::vector<M
     std::vector<std::string> names = limits_of(mask);
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());
-    for (const std::string& name : names) if (limits[name].upper) ++stops[name];
+    for (const std::string& name : names)
+      if (limits[name].upper) ++stops[name];
   }
-  for (const auto& [name, count] : stops) if (count == sink_masks.size()) live.stop.push_back(limits[name].count);
+  for (const auto& [name, count] : stops)
+    if (count == sink_masks.size()) live.stop.push_back(limits[name].count);
   analysing_ = outer;
   return live;
 }

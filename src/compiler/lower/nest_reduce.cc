@@ -22,29 +22,45 @@ std::optional<std::string> Nest::neutral(const ttir::Operation& op) {
   if (op.operands.size() != 1 || block.operations.size() != 2) return std::nullopt;
   const ttir::Operation& step = *block.operations[0];
   const Scalar scalar = op.operands[0]->type.scalar;
-  const bool direct = step.operands.size() == 2 && step.operands[0] != step.operands[1] && step.operands[0]->owner == &block &&
-                      step.operands[1]->owner == &block && block.operations[1]->operands[0] == step.result();
+  const bool direct = step.operands.size() == 2 && step.operands[0] != step.operands[1] &&
+                      step.operands[0]->owner == &block && step.operands[1]->owner == &block &&
+                      block.operations[1]->operands[0] == step.result();
   if (!direct || step.result()->type.scalar != scalar) return std::nullopt;
   const int bits = ttir::bits_of(scalar);
   const uint64_t lowest = uint64_t{1} << (bits - 1);
   switch (step.op) {
-    case Op::kAddF: return llvm_float(-0.0, scalar);
-    case Op::kMulF: return llvm_float(1.0, scalar);
-    case Op::kMaximumF: return llvm_float(-HUGE_VAL, scalar);
-    case Op::kMinimumF: return llvm_float(HUGE_VAL, scalar);
+    case Op::kAddF:
+      return llvm_float(-0.0, scalar);
+    case Op::kMulF:
+      return llvm_float(1.0, scalar);
+    case Op::kMaximumF:
+      return llvm_float(-HUGE_VAL, scalar);
+    case Op::kMinimumF:
+      return llvm_float(HUGE_VAL, scalar);
     case Op::kMaxNumF:
-    case Op::kMinNumF: return llvm_float(std::nan(""), scalar);
-    case Op::kAddI: case Op::kOrI: case Op::kXorI: case Op::kMaxUI: return llvm_constant(0, scalar);
-    case Op::kMulI: return llvm_constant(1, scalar);
-    case Op::kAndI: case Op::kMinUI: return llvm_constant(~uint64_t{0} >> (64 - bits), scalar);
-    case Op::kMaxSI: return llvm_constant(lowest, scalar);
-    case Op::kMinSI: return llvm_constant(lowest - 1, scalar);
-    default: return std::nullopt;
+    case Op::kMinNumF:
+      return llvm_float(std::nan(""), scalar);
+    case Op::kAddI:
+    case Op::kOrI:
+    case Op::kXorI:
+    case Op::kMaxUI:
+      return llvm_constant(0, scalar);
+    case Op::kMulI:
+      return llvm_constant(1, scalar);
+    case Op::kAndI:
+    case Op::kMinUI:
+      return llvm_constant(~uint64_t{0} >> (64 - bits), scalar);
+    case Op::kMaxSI:
+      return llvm_constant(lowest, scalar);
+    case Op::kMinSI:
+      return llvm_constant(lowest - 1, scalar);
+    default:
+      return std::nullopt;
   }
 }
 
-std::vector<std::string> Nest::combine(const ttir::Operation& op, const std::vector<std::string>& a, const std::vector<std::string>& b,
-                                       int width, Stream& out) {
+std::vector<std::string> Nest::combine(const ttir::Operation& op, const std::vector<std::string>& a,
+                                       const std::vector<std::string>& b, int width, Stream& out) {
   const ttir::Block& block = op.regions[0]->entry();
   std::unordered_map<const Value*, std::string> local;
   for (size_t i = 0; i < a.size(); ++i) {
@@ -60,7 +76,8 @@ std::vector<std::string> Nest::combine(const ttir::Operation& op, const std::vec
     const std::string first = module_.fresh();
     out.line(first + " = insertelement " + type + " poison, " + llvm_type(value->type, 1) + " " + scalar + ", i32 0");
     const std::string all = module_.fresh();
-    out.line(all + " = shufflevector " + type + " " + first + ", " + type + formatted(" poison, <%d x i32> zeroinitializer", width));
+    out.line(all + " = shufflevector " + type + " " + first + ", " + type +
+             formatted(" poison, <%d x i32> zeroinitializer", width));
     return all;
   };
   std::vector<std::string> results;
@@ -81,7 +98,8 @@ std::vector<std::string> Nest::combine(const ttir::Operation& op, const std::vec
   return results;
 }
 
-std::vector<std::string> Nest::fold_lanes(const ttir::Operation& op, std::vector<std::string> values, int width, Stream& out) {
+std::vector<std::string> Nest::fold_lanes(const ttir::Operation& op, std::vector<std::string> values, int width,
+                                          Stream& out) {
   while (width > 1) {
     const int half = width / 2;
     std::vector<std::string> low;
@@ -94,7 +112,8 @@ std::vector<std::string> Nest::fold_lanes(const ttir::Operation& op, std::vector
           out.line(name + " = extractelement " + type + " " + values[i] + ", i32 " + (upper ? "1" : "0"));
         } else {
           std::string order = formatted("<%d x i32> <", half);
-          for (int lane = 0; lane < half; ++lane) order += (lane > 0 ? ", i32 " : "i32 ") + std::to_string(lane + (upper ? half : 0));
+          for (int lane = 0; lane < half; ++lane)
+            order += (lane > 0 ? ", i32 " : "i32 ") + std::to_string(lane + (upper ? half : 0));
           out.line(name + " = shufflevector " + type + " " + values[i] + ", " + type + " poison, " + order + ">");
         }
         (upper ? high : low).push_back(name);
@@ -123,7 +142,8 @@ std::vector<std::string> Nest::reduce_row(const ttir::Operation& op, Stream& out
   auto values_at = [&](int copy) {
     std::vector<std::string> values;
     copy_ = copy;
-    for (const Value* operand : op.operands) values.push_back(widen(value(operand, coordinates_, copy), operand->type.element()).text);
+    for (const Value* operand : op.operands)
+      values.push_back(widen(value(operand, coordinates_, copy), operand->type.element()).text);
     copy_ = 0;
     return values;
   };
@@ -143,7 +163,8 @@ std::vector<std::string> Nest::reduce_row(const ttir::Operation& op, Stream& out
     streams_[vector_loop_ + 1] = &first;
     forget_lanes();
     const std::vector<std::string> values = values_at(0);
-    for (size_t i = 0; i < columns; ++i) carried.push_back({llvm_type(op.operands[i]->type.element(), lanes_), values[i]});
+    for (size_t i = 0; i < columns; ++i)
+      carried.push_back({llvm_type(op.operands[i]->type.element(), lanes_), values[i]});
     out.text += first.text;
     out.label = first.label;
     from = lanes_;
@@ -162,7 +183,8 @@ std::vector<std::string> Nest::reduce_row(const ttir::Operation& op, Stream& out
   for (int count = copies; count > 1; count /= 2) {  // pairs of accumulators
     for (int copy = 0; copy < count / 2; ++copy) {
       carried[static_cast<size_t>(copy)].current =
-          combine(op, {carried[static_cast<size_t>(copy)].current}, {carried[static_cast<size_t>(copy + count / 2)].current}, lanes_, out)[0];
+          combine(op, {carried[static_cast<size_t>(copy)].current},
+                  {carried[static_cast<size_t>(copy + count / 2)].current}, lanes_, out)[0];
     }
   }
   std::vector<std::string> values;
@@ -171,7 +193,8 @@ std::vector<std::string> Nest::reduce_row(const ttir::Operation& op, Stream& out
 }
 
 // Strips of the last dimension; the reduced one is the innermost loop.
-void Nest::reduce_columns(const ttir::Operation& op, const std::vector<int64_t>& slots, const Coordinates& result_at, Stream& out) {
+void Nest::reduce_columns(const ttir::Operation& op, const std::vector<int64_t>& slots, const Coordinates& result_at,
+                          Stream& out) {
   const size_t columns = op.operands.size();
   const size_t axis_loop = loops_.size() - 1;
   const std::optional<std::string> start = neutral(op);
@@ -183,7 +206,8 @@ void Nest::reduce_columns(const ttir::Operation& op, const std::vector<int64_t>&
     auto values_at = [&](int copy) {
       std::vector<std::string> values;
       copy_ = copy;
-      for (const Value* operand : op.operands) values.push_back(widen(value(operand, coordinates_, copy), operand->type.element()).text);
+      for (const Value* operand : op.operands)
+        values.push_back(widen(value(operand, coordinates_, copy), operand->type.element()).text);
       copy_ = 0;
       return values;
     };
@@ -197,10 +221,12 @@ void Nest::reduce_columns(const ttir::Operation& op, const std::vector<int64_t>&
       const std::vector<std::string> values = start ? std::vector<std::string>{} : values_at(copy);
       for (size_t i = 0; i < columns; ++i) {
         const Type element = op.operands[i]->type.element();
-        carried.push_back({llvm_type(element, lanes_), start ? splat_constant(*start, element.scalar, false, lanes_) : values[i]});
+        carried.push_back(
+            {llvm_type(element, lanes_), start ? splat_constant(*start, element.scalar, false, lanes_) : values[i]});
       }
     }
-    if (!start) std::erase_if(pieces_, [&](const auto& entry) { return entry.second.level > static_cast<int>(axis_loop); });
+    if (!start)
+      std::erase_if(pieces_, [&](const auto& entry) { return entry.second.level > static_cast<int>(axis_loop); });
     nested(head, [&](Stream& inner) {
       if (from < loops_[axis_loop].extent) {
         scalar_loop(axis_loop, inner, &carried, from, [&](Stream& body) {
@@ -215,7 +241,8 @@ void Nest::reduce_columns(const ttir::Operation& op, const std::vector<int64_t>&
       }
       for (int copy = 0; copy < count; ++copy) {
         for (size_t i = 0; i < columns; ++i) {
-          put(op.results[i], slots[i], result_at, copy, carried[static_cast<size_t>(copy) * columns + i].current, lanes_, inner);
+          put(op.results[i], slots[i], result_at, copy, carried[static_cast<size_t>(copy) * columns + i].current,
+              lanes_, inner);
         }
       }
     });
@@ -223,7 +250,8 @@ void Nest::reduce_columns(const ttir::Operation& op, const std::vector<int64_t>&
 }
 
 // Writes `text` to the arena's block at a linear position, in `out`, where all loops of the position are open.
-void Nest::put(const Value* block, int64_t slot, const Coordinates& at, int copy, const std::string& text, int width, Stream& out) {
+void Nest::put(const Value* block, int64_t slot, const Coordinates& at, int copy, const std::string& text, int width,
+               Stream& out) {
   const Type element = block->type.element();
   const Type memory = memory_type(element);
   const Index flat = flatten(block->type.shape, at);
@@ -239,18 +267,20 @@ void Nest::put(const Value* block, int64_t slot, const Coordinates& at, int copy
   out.line(base + " = getelementptr i8, ptr %scratch, i64 " + std::to_string(slot));
   const std::string place = module_.fresh();
   out.line(place + " = getelementptr " + llvm_type(memory, 1) + ", ptr " + base + ", i64 " + offset);
-  out.line("store " + llvm_type(memory, width) + " " + as_memory(element, text, width, out) + ", ptr " + place + ", align " +
-           std::to_string(ttir::bytes_of(memory.scalar)));
+  out.line("store " + llvm_type(memory, width) + " " + as_memory(element, text, width, out) + ", ptr " + place +
+           ", align " + std::to_string(ttir::bytes_of(memory.scalar)));
 }
 
 std::vector<std::string> Nest::reduce(const ttir::Operation& op, const std::vector<int64_t>& slots) {
   const std::vector<int64_t>& shape = op.operands[0]->type.shape;
   const auto axis = static_cast<size_t>(op.integer("axis"));
   size_t last = axis;
-  for (size_t d = 0; d < shape.size(); ++d) if (shape[d] > 1 && d != axis) last = d;
+  for (size_t d = 0; d < shape.size(); ++d)
+    if (shape[d] > 1 && d != axis) last = d;
   const bool rows = last <= axis || shape[axis] == 1;
   std::vector<size_t> order;
-  for (size_t d = 0; d < shape.size(); ++d) if (d != axis && (rows || d != last)) order.push_back(d);
+  for (size_t d = 0; d < shape.size(); ++d)
+    if (d != axis && (rows || d != last)) order.push_back(d);
   if (!rows) order.push_back(last);
   order.push_back(axis);
   make_loops(shape, order, rows ? axis : last);
@@ -262,7 +292,8 @@ std::vector<std::string> Nest::reduce(const ttir::Operation& op, const std::vect
   std::vector<Carried> none;
   std::function<void(size_t, Stream&)> build = [&](size_t level, Stream& at) {
     if (level < vector_loop_) {
-      return scalar_loop(level, at, &none, 0, [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
+      return scalar_loop(level, at, &none, 0,
+                         [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
     }
     if (!rows) return reduce_columns(op, slots, result_at, at);
     const std::vector<std::string> values = reduce_row(op, at);

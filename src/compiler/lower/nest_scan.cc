@@ -1,5 +1,5 @@
-// Scans. Along the last dimension a strip is scanned in log2(lanes) shuffles, whatever the combination is, then combined
-// with what came before; along another one, strips of the last dimension step through the scanned one.
+// Scans. Along the last dimension a strip is scanned in log2(lanes) shuffles, whatever the combination is, then
+// combined with what came before; along another one, strips of the last dimension step through the scanned one.
 
 #include "base/text.h"
 #include "compiler/lower/nest.h"
@@ -40,7 +40,8 @@ void Nest::scan_row(const ttir::Operation& op, const std::vector<int64_t>& slots
   const size_t columns = op.operands.size();
   auto strip = [&](Stream& inner) {
     std::vector<std::string> values;
-    for (const Value* operand : op.operands) values.push_back(widen(value(operand, coordinates_, 0), operand->type.element()).text);
+    for (const Value* operand : op.operands)
+      values.push_back(widen(value(operand, coordinates_, 0), operand->type.element()).text);
     return scan_lanes(op, values, inner);
   };
   auto last_lane = [&](const std::vector<std::string>& values, Stream& inner) {
@@ -54,7 +55,8 @@ void Nest::scan_row(const ttir::Operation& op, const std::vector<int64_t>& slots
       std::string order = formatted("<%d x i32> <", lanes_);
       for (int lane = 0; lane < lanes_; ++lane) order += (lane > 0 ? ", i32 " : "i32 ") + std::to_string(lanes_ - 1);
       last.push_back(module_.fresh());
-      inner.line(last.back() + " = shufflevector " + llvm_type(element, lanes_) + " " + values[i] + ", " + llvm_type(element, lanes_) + " poison, " + order + ">");
+      inner.line(last.back() + " = shufflevector " + llvm_type(element, lanes_) + " " + values[i] + ", " +
+                 llvm_type(element, lanes_) + " poison, " + order + ">");
     }
     return last;
   };
@@ -72,7 +74,8 @@ void Nest::scan_row(const ttir::Operation& op, const std::vector<int64_t>& slots
   out.label = first.label;
 
   std::vector<Carried> carried;
-  for (size_t i = 0; i < columns; ++i) carried.push_back({llvm_type(op.operands[i]->type.element(), lanes_), totals[i]});
+  for (size_t i = 0; i < columns; ++i)
+    carried.push_back({llvm_type(op.operands[i]->type.element(), lanes_), totals[i]});
   vector_loop(out, {}, lanes_, 1, &carried, [&](int) {
     Stream& inner = stream(static_cast<int>(loops_.size()));
     std::vector<std::string> before;
@@ -92,7 +95,8 @@ void Nest::scan_columns(const ttir::Operation& op, const std::vector<int64_t>& s
     Stream& head = stream(static_cast<int>(axis_loop));
     auto values_here = [&] {
       std::vector<std::string> values;
-      for (const Value* operand : op.operands) values.push_back(widen(value(operand, coordinates_, 0), operand->type.element()).text);
+      for (const Value* operand : op.operands)
+        values.push_back(widen(value(operand, coordinates_, 0), operand->type.element()).text);
       return values;
     };
     loops_[axis_loop].position = "0";
@@ -123,10 +127,12 @@ void Nest::scan(const ttir::Operation& op, const std::vector<int64_t>& slots) {
   const std::vector<int64_t>& shape = op.operands[0]->type.shape;
   const auto axis = static_cast<size_t>(op.integer("axis"));
   size_t last = axis;
-  for (size_t d = 0; d < shape.size(); ++d) if (shape[d] > 1 && d != axis) last = d;
+  for (size_t d = 0; d < shape.size(); ++d)
+    if (shape[d] > 1 && d != axis) last = d;
   const bool rows = last <= axis || shape[axis] == 1;
   std::vector<size_t> order;
-  for (size_t d = 0; d < shape.size(); ++d) if (d != axis && (rows || d != last)) order.push_back(d);
+  for (size_t d = 0; d < shape.size(); ++d)
+    if (d != axis && (rows || d != last)) order.push_back(d);
   if (!rows) order.push_back(last);
   order.push_back(axis);
   const bool backwards = op.integer("reverse") != 0;
@@ -139,7 +145,8 @@ void Nest::scan(const ttir::Operation& op, const std::vector<int64_t>& slots) {
   std::vector<Carried> none;
   std::function<void(size_t, Stream&)> build = [&](size_t level, Stream& at) {
     if (level < vector_loop_) {
-      return scalar_loop(level, at, &none, 0, [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
+      return scalar_loop(level, at, &none, 0,
+                         [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
     }
     rows ? scan_row(op, slots, at) : scan_columns(op, slots, at);
   };

@@ -47,7 +47,8 @@ std::string Nest::as_memory(const Type& element, const std::string& value, int w
 
 std::string Nest::from_memory(const Type& element, const std::string& value, int width, Stream& out) {
   if (element.pointer) return value;
-  if (element.scalar == Scalar::kI1) return ops_.compare("icmp", "ne", kI8, value, ops_.integer(0, Scalar::kI8, width), width, out);
+  if (element.scalar == Scalar::kI1)
+    return ops_.compare("icmp", "ne", kI8, value, ops_.integer(0, Scalar::kI8, width), width, out);
   if (llvm_type(memory_type(element), 1) == llvm_type(element, 1)) return value;
   return ops_.convert("bitcast", kI16, element, value, width, out);
 }
@@ -56,14 +57,15 @@ std::string Nest::from_memory(const Type& element, const std::string& value, int
 
 int Nest::level_of(const Form& form) const {
   int level = 0;
-  for (size_t l = 0; l < loops_.size(); ++l) if (!form.coefficients[l].is(0)) level = static_cast<int>(l) + 1;
+  for (size_t l = 0; l < loops_.size(); ++l)
+    if (!form.coefficients[l].is(0)) level = static_cast<int>(l) + 1;
   return level;
 }
 
 bool Nest::holds_vector(const Form& form) const { return !form.coefficients[vector_loop_].is(0); }
 
-// The address of lane 0, in the loop where it is known; the vector loop's own part is left to `address`, so that it is an
-// index of the machine's addressing modes.
+// The address of lane 0, in the loop where it is known; the vector loop's own part is left to `address`, so that it is
+// an index of the machine's addressing modes.
 Piece Nest::row_address(const Form& form, int64_t, int) {
   std::string text = form.base.text();
   int level = 0;
@@ -117,7 +119,8 @@ Piece Nest::address(const Form& form, int copy) {
   return known->second;
 }
 
-// One address a lane. base + 32-bit offsets are kept apart for the code generator, which then gathers in one instruction.
+// One address a lane. base + 32-bit offsets are kept apart for the code generator, which then gathers in one
+// instruction.
 Piece Nest::addresses(const Value* pointer, const Coordinates& at, int copy) {
   if (const std::optional<Form> form = affine(pointer, at); form && lanes_ > 1 && holds_vector(*form)) {
     const Piece lane0 = address(*form, copy);
@@ -147,14 +150,16 @@ Piece Nest::addresses(const Value* pointer, const Coordinates& at, int copy) {
       if (type.scalar != Scalar::kI64) steps = ops_.convert("sext", type, kI64, steps, lanes_, out);
       const Type memory = memory_type(Type::of(pointer->type.scalar));
       const std::string name = module_.fresh();
-      out.line(name + " = getelementptr " + llvm_type(memory, 1) + ", ptr " + start + formatted(", <%d x i64> ", lanes_) + steps);
+      out.line(name + " = getelementptr " + llvm_type(memory, 1) + ", ptr " + start +
+               formatted(", <%d x i64> ", lanes_) + steps);
       return {name, lanes_, level};
     }
   }
   const Piece piece = value(pointer, at, copy);
   Stream& out = stream(piece.level);
   const std::string name = module_.fresh();
-  out.line(name + " = inttoptr " + llvm_type(kI64, piece.width) + " " + piece.text + " to " + pointers_type(piece.width));
+  out.line(name + " = inttoptr " + llvm_type(kI64, piece.width) + " " + piece.text + " to " +
+           pointers_type(piece.width));
   return {name, piece.width, piece.level};
 }
 
@@ -175,26 +180,29 @@ std::string Nest::masked_memory(const char* kind, const Type& element, int width
   const std::string bits = formatted("<%d x i1>", width);
   const bool many = std::string(kind) == "gather" || std::string(kind) == "scatter";
   const std::string pointer_type = many ? formatted("<%d x ptr>", width) : "ptr";
-  const std::string name = memory.holds_float() ? std::string(ttir::name_of(memory.scalar)) : formatted("i%d", ttir::bits_of(memory.scalar));
-  const std::string function = formatted("@llvm.masked.%s.v%d%s.%s", kind, width, name.c_str(), many ? formatted("v%dp0", width).c_str() : "p0");
+  const std::string name =
+      memory.holds_float() ? std::string(ttir::name_of(memory.scalar)) : formatted("i%d", ttir::bits_of(memory.scalar));
+  const std::string function =
+      formatted("@llvm.masked.%s.v%d%s.%s", kind, width, name.c_str(), many ? formatted("v%dp0", width).c_str() : "p0");
   const bool reads = std::string(kind) == "load" || std::string(kind) == "gather";
   const std::string alignment = "i32 " + std::to_string(ttir::bytes_of(memory.scalar));
   if (reads) {
     module_.declare(type + " " + function + "(" + pointer_type + ", i32, " + bits + ", " + type + ")");
     const std::string result = module_.fresh();
-    out.line(result + " = call " + type + " " + function + "(" + pointer_type + " " + pointers + ", " + alignment + ", " + bits + " " +
-             mask_text + ", " + type + " " + value_text + ")");
+    out.line(result + " = call " + type + " " + function + "(" + pointer_type + " " + pointers + ", " + alignment +
+             ", " + bits + " " + mask_text + ", " + type + " " + value_text + ")");
     return result;
   }
   module_.declare("void " + function + "(" + type + ", " + pointer_type + ", i32, " + bits + ")");
-  out.line("call void " + function + "(" + type + " " + value_text + ", " + pointer_type + " " + pointers + ", " + alignment + ", " + bits +
-           " " + mask_text + ")");
+  out.line("call void " + function + "(" + type + " " + value_text + ", " + pointer_type + " " + pointers + ", " +
+           alignment + ", " + bits + " " + mask_text + ")");
   return "";
 }
 
 Piece Nest::widen(const Piece& piece, const Type& element) {
   if (piece.width > 1 || lanes_ == 1) return piece;
-  if (is_constant(piece.text)) return {splat_constant(piece.text, element.scalar, element.pointer, lanes_), lanes_, piece.level};
+  if (is_constant(piece.text))
+    return {splat_constant(piece.text, element.scalar, element.pointer, lanes_), lanes_, piece.level};
   const std::string name = formatted("splat %d ", lanes_) + piece.text;
   auto [known, added] = pieces_.try_emplace(name);
   if (added) {
@@ -203,7 +211,8 @@ Piece Nest::widen(const Piece& piece, const Type& element) {
     const std::string first = module_.fresh();
     out.line(first + " = insertelement " + type + " poison, " + llvm_type(element, 1) + " " + piece.text + ", i32 0");
     const std::string all = module_.fresh();
-    out.line(all + " = shufflevector " + type + " " + first + ", " + type + formatted(" poison, <%d x i32> zeroinitializer", lanes_));
+    out.line(all + " = shufflevector " + type + " " + first + ", " + type +
+             formatted(" poison, <%d x i32> zeroinitializer", lanes_));
     known->second = {all, lanes_, piece.level};
   }
   return known->second;
@@ -241,13 +250,16 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
   if (assumed) level = std::max(level, static_cast<int>(vector_loop_) + 1);
   Stream& out = stream(level);
   const int width = contiguous || address_piece.width > 1 || (!on.all && on.piece.width > 1) ? lanes_ : 1;
-  auto lanes_of = [&](const Piece& piece, const Type& type) { return width == 1 ? piece.text : widen(piece, type).text; };
+  auto lanes_of = [&](const Piece& piece, const Type& type) {
+    return width == 1 ? piece.text : widen(piece, type).text;
+  };
   const std::string alignment = ", align " + std::to_string(ttir::bytes_of(memory.scalar));
   auto reverse = [&](const std::string& vector, const Type& type) {
     std::string order = formatted("<%d x i32> <", lanes_);
     for (int i = 0; i < lanes_; ++i) order += (i > 0 ? ", i32 " : "i32 ") + std::to_string(lanes_ - 1 - i);
     const std::string name = module_.fresh();
-    out.line(name + " = shufflevector " + llvm_type(type, lanes_) + " " + vector + ", " + llvm_type(type, lanes_) + " poison, " + order + ">");
+    out.line(name + " = shufflevector " + llvm_type(type, lanes_) + " " + vector + ", " + llvm_type(type, lanes_) +
+             " poison, " + order + ">");
     return name;
   };
 
@@ -262,12 +274,14 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
   }
   const std::string passed = as_memory(element, lanes_of(other, element), width, out);
   if (on.all) {
-    loaded = masked_memory("gather", element, lanes_, address_piece.text, splat_constant("true", Scalar::kI1, false, lanes_), passed, out);
+    loaded = masked_memory("gather", element, lanes_, address_piece.text,
+                           splat_constant("true", Scalar::kI1, false, lanes_), passed, out);
   } else if (width == 1) {  // one address, one bit: a branch-free load of a single element
     const std::string bit = module_.fresh();
     out.line(bit + " = insertelement <1 x i1> poison, i1 " + on.piece.text + ", i32 0");
     const std::string otherwise = module_.fresh();
-    out.line(otherwise + " = insertelement <1 x " + llvm_type(memory, 1) + "> poison, " + llvm_type(memory, 1) + " " + passed + ", i32 0");
+    out.line(otherwise + " = insertelement <1 x " + llvm_type(memory, 1) + "> poison, " + llvm_type(memory, 1) + " " +
+             passed + ", i32 0");
     const std::string vector = masked_memory("load", element, 1, address_piece.text, bit, otherwise, out);
     loaded = module_.fresh();
     out.line(loaded + " = extractelement <1 x " + llvm_type(memory, 1) + "> " + vector + ", i32 0");
@@ -276,14 +290,17 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
     if (contiguous && !reversed) {
       loaded = masked_memory("load", element, lanes_, address_piece.text, bits, passed, out);
     } else if (reversed) {
-      loaded = reverse(masked_memory("load", element, lanes_, address_piece.text, reverse(bits, kI1), reverse(passed, memory), out), memory);
+      loaded = reverse(
+          masked_memory("load", element, lanes_, address_piece.text, reverse(bits, kI1), reverse(passed, memory), out),
+          memory);
     } else {
       std::string pointers = address_piece.text;
       if (address_piece.width == 1) {  // one address for all lanes that are on
         const std::string first = module_.fresh();
         out.line(first + formatted(" = insertelement <%d x ptr> poison, ptr ", lanes_) + pointers + ", i32 0");
         pointers = module_.fresh();
-        out.line(pointers + formatted(" = shufflevector <%d x ptr> %s, <%d x ptr> poison, <%d x i32> zeroinitializer", lanes_, first.c_str(), lanes_, lanes_));
+        out.line(pointers + formatted(" = shufflevector <%d x ptr> %s, <%d x ptr> poison, <%d x i32> zeroinitializer",
+                                      lanes_, first.c_str(), lanes_, lanes_));
       }
       loaded = masked_memory("gather", element, lanes_, pointers, bits, passed, out);
     }
@@ -313,7 +330,8 @@ Piece Nest::stored(const Value* block, int64_t slot, const Coordinates& at, int 
       Stream& out = stream(place.level);
       const int width = step == 0 ? 1 : lanes_;
       const std::string loaded = module_.fresh();
-      out.line(loaded + " = load " + llvm_type(memory, width) + ", ptr " + place.text + ", align " + std::to_string(size));
+      out.line(loaded + " = load " + llvm_type(memory, width) + ", ptr " + place.text + ", align " +
+               std::to_string(size));
       return {from_memory(element, loaded, width, out), width, place.level};
     }
   }
@@ -323,13 +341,15 @@ Piece Nest::stored(const Value* block, int64_t slot, const Coordinates& at, int 
   out.line(base + " = getelementptr i8, ptr %scratch, i64 " + std::to_string(slot));
   const std::string wide = ops_.convert("zext", kI32, kI64, offset.text, offset.width, out);
   const std::string place = module_.fresh();
-  out.line(place + " = getelementptr " + llvm_type(memory, 1) + ", ptr " + base + ", " + llvm_type(kI64, offset.width) + " " + wide);
+  out.line(place + " = getelementptr " + llvm_type(memory, 1) + ", ptr " + base + ", " + llvm_type(kI64, offset.width) +
+           " " + wide);
   std::string loaded;
   if (offset.width == 1) {
     loaded = module_.fresh();
     out.line(loaded + " = load " + llvm_type(memory, 1) + ", ptr " + place + ", align " + std::to_string(size));
   } else {
-    loaded = masked_memory("gather", element, lanes_, place, splat_constant("true", Scalar::kI1, false, lanes_), "poison", out);
+    loaded = masked_memory("gather", element, lanes_, place, splat_constant("true", Scalar::kI1, false, lanes_),
+                           "poison", out);
   }
   return {from_memory(element, loaded, offset.width, out), offset.width, offset.level};
 }
@@ -350,14 +370,16 @@ Piece Nest::compute(const Value* block, const Coordinates& at, int copy) {
     Piece start = value(induction->second.start, at, copy);
     Piece total{shared_.induction_total.at(block), 1, 0};
     const Type element = block->type.element();
-    if (!element.pointer && element.scalar != Scalar::kI64) total.text = ops_.convert("trunc", kI64, element, total.text, 1, stream(0));
+    if (!element.pointer && element.scalar != Scalar::kI64)
+      total.text = ops_.convert("trunc", kI64, element, total.text, 1, stream(0));
     if (start.width > 1) total = widen(total, element);
     const int level = std::max(start.level, total.level);
     return {ops_.binary("add", element, start.text, total.text, start.width, stream(level)), start.width, level};
   }
   const ttir::Operation& op = *block->producer;
   switch (op.op) {
-    case Op::kConstant: return {llvm_constant(op.constant, block->type.scalar), 1, 0};
+    case Op::kConstant:
+      return {llvm_constant(op.constant, block->type.scalar), 1, 0};
     case Op::kMakeRange: {
       Index index = at[0];
       if (is_linear(index)) {
@@ -366,24 +388,32 @@ Piece Nest::compute(const Value* block, const Coordinates& at, int copy) {
       }
       Piece piece = index_piece(index, copy);
       if (op.integer("start") == 0) return piece;
-      piece.text = ops_.binary("add", kI32, piece.text, ops_.integer(op.integer("start"), Scalar::kI32, piece.width), piece.width, stream(piece.level));
+      piece.text = ops_.binary("add", kI32, piece.text, ops_.integer(op.integer("start"), Scalar::kI32, piece.width),
+                               piece.width, stream(piece.level));
       return piece;
     }
-    case Op::kSplat: return {shared_.scalars.at(op.operands[0]), 1, 0};
-    case Op::kExpandDims: case Op::kBroadcast: case Op::kTrans: case Op::kReshape:
+    case Op::kSplat:
+      return {shared_.scalars.at(op.operands[0]), 1, 0};
+    case Op::kExpandDims:
+    case Op::kBroadcast:
+    case Op::kTrans:
+    case Op::kReshape:
       return value(op.operands[0], operand_coordinates(op, 0, at), copy);
     case Op::kSplit: {
       Coordinates inner = operand_coordinates(op, 0, at);
       inner.back().constant = block->index;
       return value(op.operands[0], inner, copy);
     }
-    case Op::kJoin: case Op::kCat: {  // the last position, or the upper half, chooses
+    case Op::kJoin:
+    case Op::kCat: {  // the last position, or the upper half, chooses
       const bool join = op.op == Op::kJoin;
       const Index& chooser = at.back();
       const int64_t half = join ? 1 : op.operands[0]->type.shape[0];
       Piece position = index_piece(chooser, copy);
       Stream& out = stream(position.level);
-      Piece upper{ops_.compare("icmp", "uge", kI32, position.text, ops_.integer(half, Scalar::kI32, position.width), position.width, out), position.width, position.level};
+      Piece upper{ops_.compare("icmp", "uge", kI32, position.text, ops_.integer(half, Scalar::kI32, position.width),
+                               position.width, out),
+                  position.width, position.level};
       Coordinates inner = at;
       if (join) {
         inner.pop_back();
@@ -402,7 +432,8 @@ Piece Nest::compute(const Value* block, const Coordinates& at, int copy) {
       const int level = std::max({upper.level, first.level, second.level});
       return {ops_.select(element, upper.text, second.text, first.text, width, stream(level)), width, level};
     }
-    case Op::kLoad: return load(op, at, copy);
+    case Op::kLoad:
+      return load(op, at, copy);
     case Op::kBitcast:
       if (op.operands[0]->type.pointer) return value(op.operands[0], at, copy);
       return element(op, at, copy);
@@ -410,23 +441,27 @@ Piece Nest::compute(const Value* block, const Coordinates& at, int copy) {
       Piece position = value(op.operands[1], at, copy);
       const Type type = op.operands[1]->type.element();
       Stream& out = stream(position.level);
-      if (ttir::bits_of(type.scalar) > 32) position.text = ops_.convert("trunc", type, kI32, position.text, position.width, out);
-      if (ttir::bits_of(type.scalar) < 32) position.text = ops_.convert("sext", type, kI32, position.text, position.width, out);
+      if (ttir::bits_of(type.scalar) > 32)
+        position.text = ops_.convert("trunc", type, kI32, position.text, position.width, out);
+      if (ttir::bits_of(type.scalar) < 32)
+        position.text = ops_.convert("sext", type, kI32, position.text, position.width, out);
       const auto axis = static_cast<size_t>(op.integer("axis"));
       const int64_t extent = op.operands[0]->type.shape[axis];
       Coordinates inner = at;  // an index beyond the block is the kernel's mistake; it must not become a wild read
-      inner[axis].opaque = ops_.binary("and", kI32, position.text, ops_.integer(extent - 1, Scalar::kI32, position.width), position.width, out);
+      inner[axis].opaque = ops_.binary("and", kI32, position.text,
+                                       ops_.integer(extent - 1, Scalar::kI32, position.width), position.width, out);
       inner[axis].width = position.width;
       inner[axis].level = position.level;
       return stored(op.operands[0], shared_.slots.at(op.operands[0]), inner, copy);
     }
-    default: return element(op, at, copy);
+    default:
+      return element(op, at, copy);
   }
 }
 
 Piece Nest::element(const ttir::Operation& op, const Coordinates& at, int copy) {
-  // In the main loop a condition that is known to hold chooses by itself. The result belongs to that loop, however little
-  // it depends on: the loop for the rest must not find it.
+  // In the main loop a condition that is known to hold chooses by itself. The result belongs to that loop, however
+  // little it depends on: the loop for the rest must not find it.
   if (op.op == Op::kSelect && op.operands[0]->type.tensor && is_assumed(op.operands[0], at)) {
     Piece chosen = value(op.operands[1], at, copy);
     chosen.level = std::max(chosen.level, static_cast<int>(vector_loop_) + 1);
@@ -479,10 +514,12 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
     const Piece place = address(form, copy);
     const int64_t step = form.coefficients[vector_loop_].value;
     if (step == size || lanes_ == 1) {
-      out.line("store " + llvm_type(memory, lanes_) + " " + text + ", ptr " + place.text + ", align " + std::to_string(size));
+      out.line("store " + llvm_type(memory, lanes_) + " " + text + ", ptr " + place.text + ", align " +
+               std::to_string(size));
     } else {
       const std::string places = module_.fresh();
-      out.line(places + " = getelementptr i8, ptr " + place.text + formatted(", <%d x i64> ", lanes_) + lanes_times(lanes_, "i64", step));
+      out.line(places + " = getelementptr i8, ptr " + place.text + formatted(", <%d x i64> ", lanes_) +
+               lanes_times(lanes_, "i64", step));
       masked_memory("scatter", element, lanes_, places, splat_constant("true", Scalar::kI1, false, lanes_), text, out);
     }
     return;
@@ -496,12 +533,14 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
   if (form && (form->coefficients[vector_loop_].is(size) || lanes_ == 1)) {
     const Piece place = address(*form, copy);
     if (on.all) {
-      out.line("store " + llvm_type(memory, lanes_) + " " + text + ", ptr " + place.text + ", align " + std::to_string(size));
+      out.line("store " + llvm_type(memory, lanes_) + " " + text + ", ptr " + place.text + ", align " +
+               std::to_string(size));
     } else if (lanes_ > 1) {
       masked_memory("store", element, lanes_, place.text, bits, text, out);
     } else {
       const std::string vector = module_.fresh();
-      out.line(vector + " = insertelement <1 x " + llvm_type(memory, 1) + "> poison, " + llvm_type(memory, 1) + " " + text + ", i32 0");
+      out.line(vector + " = insertelement <1 x " + llvm_type(memory, 1) + "> poison, " + llvm_type(memory, 1) + " " +
+               text + ", i32 0");
       const std::string bit = module_.fresh();
       out.line(bit + " = insertelement <1 x i1> poison, i1 " + bits + ", i32 0");
       masked_memory("store", element, 1, place.text, bit, vector, out);
@@ -513,12 +552,14 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
     const std::string first = module_.fresh();
     out.line(first + formatted(" = insertelement <%d x ptr> poison, ptr ", lanes_) + pointers.text + ", i32 0");
     const std::string all = module_.fresh();
-    out.line(all + formatted(" = shufflevector <%d x ptr> %s, <%d x ptr> poison, <%d x i32> zeroinitializer", lanes_, first.c_str(), lanes_, lanes_));
+    out.line(all + formatted(" = shufflevector <%d x ptr> %s, <%d x ptr> poison, <%d x i32> zeroinitializer", lanes_,
+                             first.c_str(), lanes_, lanes_));
     pointers.text = all;
   }
   if (lanes_ == 1) {
     std::string one = module_.fresh();
-    out.line(one + " = insertelement <1 x " + llvm_type(memory, 1) + "> poison, " + llvm_type(memory, 1) + " " + text + ", i32 0");
+    out.line(one + " = insertelement <1 x " + llvm_type(memory, 1) + "> poison, " + llvm_type(memory, 1) + " " + text +
+             ", i32 0");
     const std::string bit = module_.fresh();
     out.line(bit + " = insertelement <1 x i1> poison, i1 " + bits + ", i32 0");
     masked_memory("store", element, 1, pointers.text, bit, one, out);

@@ -18,10 +18,18 @@ constexpr double kLn2Low = 1.4286068203094172321e-6;
 
 }  // namespace
 
-std::string VectorMath::add(const std::string& a, const std::string& b) { return ops_.binary("fadd", kF32, a, b, width_, out_); }
-std::string VectorMath::sub(const std::string& a, const std::string& b) { return ops_.binary("fsub", kF32, a, b, width_, out_); }
-std::string VectorMath::mul(const std::string& a, const std::string& b) { return ops_.binary("fmul", kF32, a, b, width_, out_); }
-std::string VectorMath::div(const std::string& a, const std::string& b) { return ops_.binary("fdiv", kF32, a, b, width_, out_); }
+std::string VectorMath::add(const std::string& a, const std::string& b) {
+  return ops_.binary("fadd", kF32, a, b, width_, out_);
+}
+std::string VectorMath::sub(const std::string& a, const std::string& b) {
+  return ops_.binary("fsub", kF32, a, b, width_, out_);
+}
+std::string VectorMath::mul(const std::string& a, const std::string& b) {
+  return ops_.binary("fmul", kF32, a, b, width_, out_);
+}
+std::string VectorMath::div(const std::string& a, const std::string& b) {
+  return ops_.binary("fdiv", kF32, a, b, width_, out_);
+}
 std::string VectorMath::fma(const std::string& a, const std::string& b, const std::string& addend) {
   return ops_.intrinsic("fma", kF32, {a, b, addend}, width_, out_);
 }
@@ -35,7 +43,9 @@ std::string VectorMath::less(const std::string& a, const std::string& b, const c
 std::string VectorMath::choose(const std::string& condition, const std::string& a, const std::string& b) {
   return ops_.select(kF32, condition, a, b, width_, out_);
 }
-std::string VectorMath::round_even(const std::string& a) { return ops_.intrinsic("roundeven", kF32, {a}, width_, out_); }
+std::string VectorMath::round_even(const std::string& a) {
+  return ops_.intrinsic("roundeven", kF32, {a}, width_, out_);
+}
 std::string VectorMath::bits(const std::string& a) { return ops_.convert("bitcast", kF32, kI32, a, width_, out_); }
 std::string VectorMath::number(const std::string& a) { return ops_.convert("bitcast", kI32, kF32, a, width_, out_); }
 std::string VectorMath::int_op(const char* instruction, const std::string& a, const std::string& b) {
@@ -54,9 +64,10 @@ std::string VectorMath::polynomial(const std::string& x, std::initializer_list<d
 std::string VectorMath::scale(const std::string& value, const std::string& exponent) {
   if (ops_.target_.avx512 && width_ == 16) {
     const std::string name = ops_.module_.fresh();
-    ops_.module_.declare("<16 x float> @llvm.x86.avx512.mask.scalef.ps.512(<16 x float>, <16 x float>, <16 x float>, i16, i32)");
-    out_.line(name + " = call <16 x float> @llvm.x86.avx512.mask.scalef.ps.512(<16 x float> " + value + ", <16 x float> " + exponent +
-              ", <16 x float> zeroinitializer, i16 -1, i32 4)");
+    ops_.module_.declare(
+        "<16 x float> @llvm.x86.avx512.mask.scalef.ps.512(<16 x float>, <16 x float>, <16 x float>, i16, i32)");
+    out_.line(name + " = call <16 x float> @llvm.x86.avx512.mask.scalef.ps.512(<16 x float> " + value +
+              ", <16 x float> " + exponent + ", <16 x float> zeroinitializer, i16 -1, i32 4)");
     return name;
   }
   // Two steps, so that results which are denormal or overflow come out right.
@@ -71,7 +82,8 @@ std::string VectorMath::exp_reduced(const std::string& x) {
   const std::string n = round_even(mul(x, c(kLog2e)));
   std::string r = fma(n, c(-kLn2High), x);
   r = fma(n, c(-kLn2Low), r);
-  const std::string p = polynomial(r, {0.0013950414722785354, 0.008368897251784801, 0.04166620597243309, 0.166665181517601, 0.5});
+  const std::string p =
+      polynomial(r, {0.0013950414722785354, 0.008368897251784801, 0.04166620597243309, 0.166665181517601, 0.5});
   return scale(add(fma(mul(r, r), p, r), c(1)), n);
 }
 
@@ -89,8 +101,8 @@ std::string VectorMath::exp2(const std::string& x) {
   const std::string safe = choose(under, c(0), top);
   const std::string n = round_even(safe);
   const std::string r = sub(safe, n);
-  const std::string p = polynomial(r, {0.00015473281382583082, 0.0013400405878201127, 0.00961801502853632, 0.05550327152013779,
-                                       0.24022650718688965, 0.6931471824645996});
+  const std::string p = polynomial(r, {0.00015473281382583082, 0.0013400405878201127, 0.00961801502853632,
+                                       0.05550327152013779, 0.24022650718688965, 0.6931471824645996});
   return choose(under, c(0), scale(fma(r, p, c(1)), n));
 }
 
@@ -106,15 +118,16 @@ VectorMath::Split VectorMath::split(const std::string& x) {
 
 std::string VectorMath::log_mantissa(const Split& parts) {
   const std::string f = sub(parts.mantissa, c(1));
-  const std::string p = polynomial(f, {0.0675499364733696, -0.11683069914579391, 0.11888282746076584, -0.12404200434684753, 0.1421932876110077,
-                                       -0.16668079793453217, 0.20002135634422302, -0.25000008940696716, 0.3333331346511841});
+  const std::string p = polynomial(
+      f, {0.0675499364733696, -0.11683069914579391, 0.11888282746076584, -0.12404200434684753, 0.1421932876110077,
+          -0.16668079793453217, 0.20002135634422302, -0.25000008940696716, 0.3333331346511841});
   const std::string square = mul(f, f);
   return mul(mul(square, f), p);
 }
 
 std::string VectorMath::log_special(const std::string& x, const std::string& result) {
   const std::string infinite = c(HUGE_VAL);
-  std::string value = choose(less(x, infinite), result, x);                    // +inf and NaN give themselves
+  std::string value = choose(less(x, infinite), result, x);  // +inf and NaN give themselves
   value = choose(less(x, c(0), "oeq"), c(-HUGE_VAL), value);
   return choose(less(x, c(0)), splat_constant("0x7FF8000000000000", Scalar::kF32, false, width_), value);
 }
@@ -141,8 +154,8 @@ std::string VectorMath::log2(const std::string& x) {
 std::string VectorMath::tanh(const std::string& x) {
   const std::string a = abs(x);
   const std::string s = mul(x, x);
-  const std::string p = polynomial(s, {0.0021428465843200684, -0.008177261799573898, 0.021700643002986908, -0.05394675210118294,
-                                       0.1333320587873459, -0.3333333134651184});
+  const std::string p = polynomial(s, {0.0021428465843200684, -0.008177261799573898, 0.021700643002986908,
+                                       -0.05394675210118294, 0.1333320587873459, -0.3333333134651184});
   const std::string small = fma(mul(x, s), p, x);
   const std::string bounded = choose(less(a, c(10), "ogt"), c(10), a);
   const std::string e = exp_reduced(add(bounded, bounded));
@@ -153,12 +166,14 @@ std::string VectorMath::tanh(const std::string& x) {
 std::string VectorMath::erf(const std::string& x) {
   const std::string a = abs(x);
   const std::string s = mul(x, x);
-  const std::string p = polynomial(s, {8.316671301145107e-05, -0.0008129985653795302, 0.005199904087930918, -0.026858940720558167,
-                                       0.11283687502145767, -0.37612631916999817, 0.12837916612625122});
+  const std::string p =
+      polynomial(s, {8.316671301145107e-05, -0.0008129985653795302, 0.005199904087930918, -0.026858940720558167,
+                     0.11283687502145767, -0.37612631916999817, 0.12837916612625122});
   const std::string small = fma(x, p, x);
   const std::string t = choose(less(a, c(4), "ogt"), c(4), a);
-  const std::string q = polynomial(t, {-4.936712230119156e-06, 4.556298517854884e-05, 4.9678372306516394e-05, -0.0029304062481969595,
-                                       0.02267453260719776, -0.10526306182146072, -0.6356250643730164, -1.1285518407821655});
+  const std::string q =
+      polynomial(t, {-4.936712230119156e-06, 4.556298517854884e-05, 4.9678372306516394e-05, -0.0029304062481969595,
+                     0.02267453260719776, -0.10526306182146072, -0.6356250643730164, -1.1285518407821655});
   const std::string large = sub(c(1), exp_reduced(mul(t, q)));
   return choose(less(a, c(0.92)), small, with_sign_of(large, x));
 }
@@ -170,7 +185,8 @@ std::string VectorMath::circular(const std::string& x, bool sine) {
   r = fma(n, c(-7.5497894158615963534e-8), r);
   r = fma(n, c(-5.3903028581581190529e-15), r);
   const std::string s = mul(r, r);
-  const std::string sin_p = polynomial(s, {2.7180806227988796e-06, -0.0001983930851565674, 0.008333329111337662, -0.1666666716337204});
+  const std::string sin_p =
+      polynomial(s, {2.7180806227988796e-06, -0.0001983930851565674, 0.008333329111337662, -0.1666666716337204});
   const std::string sin_r = fma(mul(r, s), sin_p, r);
   const std::string cos_p = polynomial(s, {2.4438020773231983e-05, -0.0013887364184483886, 0.04166664555668831});
   const std::string cos_r = fma(mul(s, s), cos_p, fma(s, c(-0.5), c(1)));
@@ -186,8 +202,9 @@ std::string VectorMath::circular(const std::string& x, bool sine) {
   if (!ops_.module_.defined(function)) {
     Stream body;
     const std::string result = ops_.library(sine ? "sinf" : "cosf", kF32, {"%x"}, {kF32}, width_, body);
-    ops_.module_.define_once(function, "define internal " + vector + " " + function + "(" + vector + " %x) noinline cold {\n" +
-                                           body.text + "  ret " + vector + " " + result + "\n}\n");
+    ops_.module_.define_once(function, "define internal " + vector + " " + function + "(" + vector +
+                                           " %x) noinline cold {\n" + body.text + "  ret " + vector + " " + result +
+                                           "\n}\n");
   }
   std::string any = far;
   if (width_ > 1) {

@@ -1,7 +1,8 @@
 // Elementary functions of f32 as inline instructions: range reduction, a polynomial, reconstruction. At most 2 ulp from
 // the true value over the whole range, special values as in C. Works for any width; nothing is called but one cold
 // scalar loop for arguments of sin and cos beyond 48000.
-#pragma once
+#ifndef FLAGOS_COMPILER_LOWER_VECTOR_MATH_H_
+#define FLAGOS_COMPILER_LOWER_VECTOR_MATH_H_
 
 #include <initializer_list>
 #include <string>
@@ -44,8 +45,9 @@ class VectorMath {
   std::string to_float(const std::string& a);
   // Coefficients from the highest power down.
   std::string polynomial(const std::string& x, std::initializer_list<double> coefficients);
-  std::string scale(const std::string& value, const std::string& exponent);  // value * 2^exponent, exponent a whole float
-  std::string exp_reduced(const std::string& x);                             // e^x without the guards
+  std::string scale(const std::string& value,
+                    const std::string& exponent);  // value * 2^exponent, exponent a whole float
+  std::string exp_reduced(const std::string& x);   // e^x without the guards
   struct Split {
     std::string exponent;  // a float
     std::string mantissa;  // in [sqrt(1/2), sqrt(2))
@@ -62,3 +64,5 @@ class VectorMath {
 };
 
 }  // namespace fl::compiler
+
+#endif  // FLAGOS_COMPILER_LOWER_VECTOR_MATH_H_

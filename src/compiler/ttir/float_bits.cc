@@ -6,8 +6,8 @@
 namespace fl::ttir {
 namespace {
 
-// exponent and mantissa widths; whether the top exponent means infinity and NaN as in IEEE 754 (f8E4M3FN has no infinity
-// and its only NaN is all ones).
+// exponent and mantissa widths; whether the top exponent means infinity and NaN as in IEEE 754 (f8E4M3FN has no
+// infinity and its only NaN is all ones).
 struct Layout {
   int exponent;
   int mantissa;
@@ -15,11 +15,16 @@ struct Layout {
 };
 Layout layout_of(Scalar type) {
   switch (type) {
-    case Scalar::kF8E4M3: return {4, 3, false};
-    case Scalar::kF8E5M2: return {5, 2, true};
-    case Scalar::kF16: return {5, 10, true};
-    case Scalar::kBF16: return {8, 7, true};
-    default: return {8, 23, true};
+    case Scalar::kF8E4M3:
+      return {4, 3, false};
+    case Scalar::kF8E5M2:
+      return {5, 2, true};
+    case Scalar::kF16:
+      return {5, 10, true};
+    case Scalar::kBF16:
+      return {8, 7, true};
+    default:
+      return {8, 23, true};
   }
 }
 
@@ -30,7 +35,8 @@ uint64_t float_bits(double value, Scalar type) {
   const Layout layout = layout_of(type);
   const uint64_t sign = static_cast<uint64_t>(std::signbit(value)) << (layout.exponent + layout.mantissa);
   const uint64_t top = ((uint64_t{1} << layout.exponent) - 1) << layout.mantissa;
-  const uint64_t nan = layout.ieee ? top | (uint64_t{1} << (layout.mantissa - 1)) : top | ((uint64_t{1} << layout.mantissa) - 1);
+  const uint64_t nan =
+      layout.ieee ? top | (uint64_t{1} << (layout.mantissa - 1)) : top | ((uint64_t{1} << layout.mantissa) - 1);
   if (std::isnan(value)) return sign | nan;
   const uint64_t overflow = layout.ieee ? top : nan;
   if (std::isinf(value)) return sign | overflow;

@@ -1,6 +1,7 @@
 // A number as the bit pattern of a floating type, rounded to nearest even, and back. For constants only: what a kernel
 // computes is lowered to instructions.
-#pragma once
+#ifndef FLAGOS_COMPILER_TTIR_FLOAT_BITS_H_
+#define FLAGOS_COMPILER_TTIR_FLOAT_BITS_H_
 
 #include <cstdint>
 
@@ -12,3 +13,5 @@ uint64_t float_bits(double value, Scalar type);
 double float_value(uint64_t bits, Scalar type);
 
 }  // namespace fl::ttir
+
+#endif  // FLAGOS_COMPILER_TTIR_FLOAT_BITS_H_

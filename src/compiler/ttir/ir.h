@@ -1,7 +1,8 @@
 // Tile IR in memory: one function of blocks of operations on values, as the text has it. Owned by a Module; values,
 // operations and blocks live as long as it and are referred to by plain pointers. Nothing here checks anything: the
 // parser builds it, verifier.h judges it.
-#pragma once
+#ifndef FLAGOS_COMPILER_TTIR_IR_H_
+#define FLAGOS_COMPILER_TTIR_IR_H_
 
 #include <cstdint>
 #include <map>
@@ -22,8 +23,17 @@ enum class Op : uint8_t {
 
 enum class Syntax : uint8_t { kUnary, kBinary, kTernary, kCastTo, kConvert, kCompare, kOwn };
 enum class Rule : uint8_t {
-  kSameInt, kSameFloat, kSameAny, kCastIntUp, kCastIntDown, kCastFloatUp, kCastFloatDown,
-  kCastIntToFloat, kCastFloatToInt, kCastBits, kOwn
+  kSameInt,
+  kSameFloat,
+  kSameAny,
+  kCastIntUp,
+  kCastIntDown,
+  kCastFloatUp,
+  kCastFloatDown,
+  kCastIntToFloat,
+  kCastFloatToInt,
+  kCastBits,
+  kOwn
 };
 enum class Effect : uint8_t { kPure, kRead, kWrite, kControl };
 
@@ -38,7 +48,7 @@ inline const char* name_of(Op op) { return row_of(op).name; }
 bool op_from_name(std::string_view name, Op* op);
 
 struct Location {
-  int line = 0;    // 1-based, in the text that was parsed
+  int line = 0;  // 1-based, in the text that was parsed
   int column = 0;
 };
 
@@ -61,11 +71,11 @@ struct Operation {
   std::vector<Value*> operands;
   std::vector<Value*> results;
   std::vector<Region*> regions;
-  std::vector<Block*> successors;               // cf.br, cf.cond_br
-  std::map<std::string, int64_t> integers;      // axis, start, end, reverse, ...
-  std::map<std::string, std::string> words;     // predicate, symbol, cacheModifier, ...
-  std::vector<int64_t> order;                   // of tt.trans
-  uint64_t constant = 0;                        // bit pattern of an element of arith.constant
+  std::vector<Block*> successors;            // cf.br, cf.cond_br
+  std::map<std::string, int64_t> integers;   // axis, start, end, reverse, ...
+  std::map<std::string, std::string> words;  // predicate, symbol, cacheModifier, ...
+  std::vector<int64_t> order;                // of tt.trans
+  uint64_t constant = 0;                     // bit pattern of an element of arith.constant
 
   int64_t integer(const std::string& key, int64_t otherwise = 0) const {
     auto found = integers.find(key);
@@ -116,3 +126,5 @@ class Module {
 };
 
 }  // namespace fl::ttir
+
+#endif  // FLAGOS_COMPILER_TTIR_IR_H_

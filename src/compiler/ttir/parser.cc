@@ -33,7 +33,7 @@ class Parser {
   // Types, attributes.
   Type parse_type();
   Type parse_element();
-  std::vector<Type> parse_type_list();  // (T, U) or T
+  std::vector<Type> parse_type_list();   // (T, U) or T
   void parse_attributes(Operation* op);  // {name = value, ...} when it comes next
   void parse_attribute(Operation* op, bool stored);
   void skip_attribute_value();
@@ -79,7 +79,7 @@ class Parser {
   };
   std::vector<std::vector<Shadow>> scopes_;
   std::vector<std::pair<Operation*, Type>> result_types_;  // of the operation being parsed
-  std::unordered_map<std::string, Block*> labels_;          // of the function's body
+  std::unordered_map<std::string, Block*> labels_;         // of the function's body
   std::vector<std::pair<Location, Block*>> wanted_labels_;
   int depth_ = 0;
 
@@ -119,10 +119,11 @@ Value* Parser::use() {
   }
   const auto& values = found->second;
   if (index < 0 || index >= static_cast<int64_t>(values.size())) {
-    Scanner::fail_at(where, "%" + name + " has " + std::to_string(values.size()) + " results, not " +
-                                std::to_string(index + 1));
+    Scanner::fail_at(
+        where, "%" + name + " has " + std::to_string(values.size()) + " results, not " + std::to_string(index + 1));
   }
-  if (!numbered && values.size() > 1) Scanner::fail_at(where, "%" + name + " has several results: write %" + name + "#0");
+  if (!numbered && values.size() > 1)
+    Scanner::fail_at(where, "%" + name + " has several results: write %" + name + "#0");
   return values[static_cast<size_t>(index)];
 }
 
@@ -322,7 +323,8 @@ uint64_t Parser::parse_bits(const Type& type) {
     double number = 0;
     auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     if (error == std::errc::result_out_of_range) number = std::strtod(digits.c_str(), nullptr);  // 0 or infinity
-    if (error == std::errc::invalid_argument || *end != '\0') Scanner::fail_at(where, "'" + digits + "' is not a number");
+    if (error == std::errc::invalid_argument || *end != '\0')
+      Scanner::fail_at(where, "'" + digits + "' is not a number");
     return float_bits(number, type.scalar);
   } else {
     int64_t number = 0;
@@ -553,20 +555,32 @@ void Parser::parse_while(Operation* op) {
 
 void Parser::parse_own(Operation* op) {
   switch (op->op) {
-    case Op::kConstant: return parse_constant(op);
-    case Op::kSelect: return parse_select(op);
-    case Op::kLoad: return parse_load(op);
-    case Op::kStore: return parse_store(op);
+    case Op::kConstant:
+      return parse_constant(op);
+    case Op::kSelect:
+      return parse_select(op);
+    case Op::kLoad:
+      return parse_load(op);
+    case Op::kStore:
+      return parse_store(op);
     case Op::kAtomicRmw:
-    case Op::kAtomicCas: return parse_atomic(op);
-    case Op::kDot: return parse_dot(op);
-    case Op::kPrint: return parse_print(op);
-    case Op::kFor: return parse_for(op);
-    case Op::kIf: return parse_if(op);
-    case Op::kWhile: return parse_while(op);
+    case Op::kAtomicCas:
+      return parse_atomic(op);
+    case Op::kDot:
+      return parse_dot(op);
+    case Op::kPrint:
+      return parse_print(op);
+    case Op::kFor:
+      return parse_for(op);
+    case Op::kIf:
+      return parse_if(op);
+    case Op::kWhile:
+      return parse_while(op);
     case Op::kBranch:
-    case Op::kCondBranch: return parse_branch(op);
-    case Op::kBarrier: return parse_attributes(op);
+    case Op::kCondBranch:
+      return parse_branch(op);
+    case Op::kBarrier:
+      return parse_attributes(op);
     case Op::kProgramId:
     case Op::kNumPrograms:
       op->words["axis"] = std::string(scan_.word("x, y or z"));
@@ -578,7 +592,8 @@ void Parser::parse_own(Operation* op) {
       scan_.expect(":");
       return result(op, parse_type());
     case Op::kExpandDims:
-    case Op::kTrans: return parse_cast(op, "->");
+    case Op::kTrans:
+      return parse_cast(op, "->");
     case Op::kReshape:
       use_into(op);
       for (const char* flag : {"allow_reorder", "efficient_layout"}) {
@@ -688,7 +703,8 @@ void Parser::parse_own(Operation* op) {
         operand_type(op, i);
       }
       return;
-    default: scan_.fail(std::string("'") + name_of(op->op) + "' is not written like this");
+    default:
+      scan_.fail(std::string("'") + name_of(op->op) + "' is not written like this");
   }
 }
 
@@ -739,13 +755,27 @@ void Parser::parse_operation(Block* block) {
     parse_generic(block, op);
   } else {
     switch (row_of(op->op).syntax) {
-      case Syntax::kUnary: parse_same(op, 1); break;
-      case Syntax::kBinary: parse_same(op, 2); break;
-      case Syntax::kTernary: parse_same(op, 3); break;
-      case Syntax::kCastTo: parse_cast(op, "to"); break;
-      case Syntax::kConvert: parse_cast(op, "->"); break;
-      case Syntax::kCompare: parse_compare(op); break;
-      case Syntax::kOwn: parse_own(op); break;
+      case Syntax::kUnary:
+        parse_same(op, 1);
+        break;
+      case Syntax::kBinary:
+        parse_same(op, 2);
+        break;
+      case Syntax::kTernary:
+        parse_same(op, 3);
+        break;
+      case Syntax::kCastTo:
+        parse_cast(op, "to");
+        break;
+      case Syntax::kConvert:
+        parse_cast(op, "->");
+        break;
+      case Syntax::kCompare:
+        parse_compare(op);
+        break;
+      case Syntax::kOwn:
+        parse_own(op);
+        break;
     }
   }
   for (const auto& [owner, type] : result_types_) {

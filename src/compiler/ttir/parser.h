@@ -3,7 +3,8 @@
 //
 // The parser knows syntax and names: that each value is defined before it is used in a scope that sees it, and that a
 // type written beside a use is the type of the value. What operations require of their types is verifier.h's.
-#pragma once
+#ifndef FLAGOS_COMPILER_TTIR_PARSER_H_
+#define FLAGOS_COMPILER_TTIR_PARSER_H_
 
 #include <memory>
 #include <string_view>
@@ -17,3 +18,5 @@ namespace fl::ttir {
 std::unique_ptr<Module> parse(std::string_view text);
 
 }  // namespace fl::ttir
+
+#endif  // FLAGOS_COMPILER_TTIR_PARSER_H_

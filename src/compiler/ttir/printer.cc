@@ -27,7 +27,9 @@ class Printer {
   static std::string policies(const Operation& op);
   static std::string quoted(const std::string& text);
 
-  void line(int indent, const std::string& text) { out_ += std::string(static_cast<size_t>(indent) * 2, ' ') + text + "\n"; }
+  void line(int indent, const std::string& text) {
+    out_ += std::string(static_cast<size_t>(indent) * 2, ' ') + text + "\n";
+  }
 
   std::string out_;
   std::unordered_map<const Value*, int> numbers_;
@@ -99,7 +101,8 @@ std::string Printer::carried(const Operation& op, size_t first_argument, size_t 
   std::string text;
   const auto& arguments = op.regions.front()->entry().arguments;
   for (size_t i = first_operand; i < op.operands.size(); ++i) {
-    text += (text.empty() ? "" : ", ") + name(arguments[first_argument + i - first_operand]) + " = " + name(op.operands[i]);
+    text +=
+        (text.empty() ? "" : ", ") + name(arguments[first_argument + i - first_operand]) + " = " + name(op.operands[i]);
   }
   return "(" + text + ")";
 }
@@ -111,7 +114,8 @@ void Printer::region(const Region& region, int indent, bool header_known) {
       for (const Value* value : block->arguments) {
         arguments += (arguments.empty() ? "" : ", ") + name(value) + ": " + to_string(value->type);
       }
-      line(indent, "^" + (block->label.empty() ? "bb0" : block->label) + (arguments.empty() ? "" : "(" + arguments + ")") + ":");
+      line(indent, "^" + (block->label.empty() ? "bb0" : block->label) +
+                       (arguments.empty() ? "" : "(" + arguments + ")") + ":");
     }
     for (const Operation* op : block->operations) operation(*op, indent + 1);
   }
@@ -127,7 +131,8 @@ void Printer::operation(const Operation& op, int indent) {
 }
 
 void Printer::generic(const Operation& op, int indent) {
-  std::string head = quoted(name_of(op.op)) + "(" + names(op.operands) + ") <{axis = " + std::to_string(op.integer("axis")) + " : i32";
+  std::string head =
+      quoted(name_of(op.op)) + "(" + names(op.operands) + ") <{axis = " + std::to_string(op.integer("axis")) + " : i32";
   if (op.op == Op::kScan) head += std::string(", reverse = ") + (op.integer("reverse") ? "true" : "false");
   line(indent, head + "}> ({");
   region(*op.regions.front(), indent, false);
@@ -136,8 +141,8 @@ void Printer::generic(const Operation& op, int indent) {
 
 void Printer::loop(const Operation& op, int indent) {
   const Block& entry = op.regions.front()->entry();
-  std::string text = "scf.for " + name(entry.arguments[0]) + " = " + name(op.operands[0]) + " to " + name(op.operands[1]) +
-                     " step " + name(op.operands[2]);
+  std::string text = "scf.for " + name(entry.arguments[0]) + " = " + name(op.operands[0]) + " to " +
+                     name(op.operands[1]) + " step " + name(op.operands[2]);
   if (!op.results.empty()) text += " iter_args" + carried(op, 1, 3) + " -> (" + types(op.results) + ")";
   line(indent, text + " : " + to_string(op.operands[0]->type) + " {");
   region(*op.regions.front(), indent, true);
@@ -153,7 +158,8 @@ void Printer::body(const Operation& op, int indent) {
     case Syntax::kBinary:
     case Syntax::kTernary:
       if (!op.word("propagateNan").empty()) {
-        return line(indent, text + names(op.operands) + ", propagateNan = " + op.word("propagateNan") + " : " + to_string(op.result()->type));
+        return line(indent, text + names(op.operands) + ", propagateNan = " + op.word("propagateNan") + " : " +
+                                to_string(op.result()->type));
       }
       return line(indent, text + names(op.operands) + " : " + to_string(op.result()->type));
     case Syntax::kCastTo:
@@ -161,69 +167,96 @@ void Printer::body(const Operation& op, int indent) {
     case Syntax::kConvert:
       return line(indent, text + names(op.operands) + " : " + types(op.operands) + " -> " + types(op.results));
     case Syntax::kCompare:
-      return line(indent, text + op.word("predicate") + ", " + names(op.operands) + " : " + to_string(op.operands[0]->type));
-    case Syntax::kOwn: break;
+      return line(indent,
+                  text + op.word("predicate") + ", " + names(op.operands) + " : " + to_string(op.operands[0]->type));
+    case Syntax::kOwn:
+      break;
   }
   switch (op.op) {
-    case Op::kConstant: return line(indent, text + constant(op));
+    case Op::kConstant:
+      return line(indent, text + constant(op));
     case Op::kSelect: {
       const bool blocks = op.operands[0]->type.tensor;
-      return line(indent, text + names(op.operands) + " : " + (blocks ? to_string(op.operands[0]->type) + ", " : "") + types(op.results));
+      return line(indent, text + names(op.operands) + " : " + (blocks ? to_string(op.operands[0]->type) + ", " : "") +
+                              types(op.results));
     }
     case Op::kProgramId:
-    case Op::kNumPrograms: return line(indent, text + op.word("axis") + " : i32");
+    case Op::kNumPrograms:
+      return line(indent, text + op.word("axis") + " : i32");
     case Op::kMakeRange:
-      return line(indent, text + formatted("{end = %lld : i32, start = %lld : i32} : ", static_cast<long long>(op.integer("end")),
-                                           static_cast<long long>(op.integer("start"))) + types(op.results));
+      return line(indent,
+                  text +
+                      formatted("{end = %lld : i32, start = %lld : i32} : ", static_cast<long long>(op.integer("end")),
+                                static_cast<long long>(op.integer("start"))) +
+                      types(op.results));
     case Op::kExpandDims:
-      return line(indent, text + names(op.operands) + " {axis = " + std::to_string(op.integer("axis")) + " : i32} : " +
-                              types(op.operands) + " -> " + types(op.results));
+      return line(indent, text + names(op.operands) + " {axis = " + std::to_string(op.integer("axis")) +
+                              " : i32} : " + types(op.operands) + " -> " + types(op.results));
     case Op::kTrans: {
       std::string order;
       for (int64_t axis : op.order) order += (order.empty() ? "" : ", ") + std::to_string(axis);
-      return line(indent, text + names(op.operands) + " {order = array<i32: " + order + ">} : " + types(op.operands) + " -> " + types(op.results));
+      return line(indent, text + names(op.operands) + " {order = array<i32: " + order + ">} : " + types(op.operands) +
+                              " -> " + types(op.results));
     }
     case Op::kReshape:
       return line(indent, text + names(op.operands) + (op.integer("allow_reorder") ? " allow_reorder" : "") +
-                              (op.integer("efficient_layout") ? " efficient_layout" : "") + " : " + types(op.operands) + " -> " + types(op.results));
+                              (op.integer("efficient_layout") ? " efficient_layout" : "") + " : " + types(op.operands) +
+                              " -> " + types(op.results));
     case Op::kFpToFp:
-      return line(indent, text + names(op.operands) + (op.word("rounding").empty() ? "" : ", rounding = " + op.word("rounding")) +
-                              " : " + types(op.operands) + " -> " + types(op.results));
-    case Op::kAddPtr: return line(indent, text + names(op.operands) + " : " + types(op.operands));
+      return line(indent, text + names(op.operands) +
+                              (op.word("rounding").empty() ? "" : ", rounding = " + op.word("rounding")) + " : " +
+                              types(op.operands) + " -> " + types(op.results));
+    case Op::kAddPtr:
+      return line(indent, text + names(op.operands) + " : " + types(op.operands));
     case Op::kJoin:
     case Op::kCat:
-      return line(indent, text + names(op.operands) + " : " + to_string(op.operands[0]->type) + " -> " + types(op.results));
-    case Op::kSplit: return line(indent, text + names(op.operands) + " : " + types(op.operands) + " -> " + to_string(op.result()->type));
-    case Op::kHistogram: return line(indent, text + names(op.operands) + " : " + types(op.operands) + " -> " + types(op.results));
+      return line(indent,
+                  text + names(op.operands) + " : " + to_string(op.operands[0]->type) + " -> " + types(op.results));
+    case Op::kSplit:
+      return line(indent,
+                  text + names(op.operands) + " : " + types(op.operands) + " -> " + to_string(op.result()->type));
+    case Op::kHistogram:
+      return line(indent, text + names(op.operands) + " : " + types(op.operands) + " -> " + types(op.results));
     case Op::kGather:
-      return line(indent, text + name(op.operands[0]) + "[" + name(op.operands[1]) + "] {axis = " + std::to_string(op.integer("axis")) +
-                              " : i32}" + signature(op));
+      return line(indent, text + name(op.operands[0]) + "[" + name(op.operands[1]) +
+                              "] {axis = " + std::to_string(op.integer("axis")) + " : i32}" + signature(op));
     case Op::kExtern:
-      return line(indent, text + names(op.operands) + " {pure = " + (op.integer("pure") ? "true" : "false") + ", symbol = " +
-                              quoted(op.word("symbol")) + "}" + signature(op));
+      return line(indent, text + names(op.operands) + " {pure = " + (op.integer("pure") ? "true" : "false") +
+                              ", symbol = " + quoted(op.word("symbol")) + "}" + signature(op));
     case Op::kDot: {
-      if (!op.word("inputPrecision").empty()) text = text + names(op.operands) + ", inputPrecision = " + op.word("inputPrecision");
-      else text += names(op.operands);
+      if (!op.word("inputPrecision").empty())
+        text = text + names(op.operands) + ", inputPrecision = " + op.word("inputPrecision");
+      else
+        text += names(op.operands);
       if (op.integers.contains("maxNumImpreciseAcc")) {
         text += ", maxNumImpreciseAcc = " + std::to_string(op.integer("maxNumImpreciseAcc")) + " : i32";
       }
-      return line(indent, text + " : " + to_string(op.operands[0]->type) + " * " + to_string(op.operands[1]->type) + " -> " + types(op.results));
+      return line(indent, text + " : " + to_string(op.operands[0]->type) + " * " + to_string(op.operands[1]->type) +
+                              " -> " + types(op.results));
     }
     case Op::kLoad:
-    case Op::kStore: return line(indent, text + names(op.operands) + policies(op) + " : " + to_string(op.operands[0]->type));
+    case Op::kStore:
+      return line(indent, text + names(op.operands) + policies(op) + " : " + to_string(op.operands[0]->type));
     case Op::kAtomicRmw:
-      return line(indent, text + op.word("kind") + ", " + op.word("order") + ", " + op.word("scope") + ", " + names(op.operands) + signature(op));
+      return line(indent, text + op.word("kind") + ", " + op.word("order") + ", " + op.word("scope") + ", " +
+                              names(op.operands) + signature(op));
     case Op::kAtomicCas:
-      return line(indent, text + op.word("order") + ", " + op.word("scope") + ", " + names(op.operands) + signature(op));
+      return line(indent,
+                  text + op.word("order") + ", " + op.word("scope") + ", " + names(op.operands) + signature(op));
     case Op::kPrint:
-      return line(indent, text + quoted(op.word("prefix")) + (op.operands.empty() ? "" : " : " + names(op.operands) + " : " + types(op.operands)));
+      return line(indent, text + quoted(op.word("prefix")) +
+                              (op.operands.empty() ? "" : " : " + names(op.operands) + " : " + types(op.operands)));
     case Op::kAssert:
       return line(indent, text + names(op.operands) + ", " + quoted(op.word("message")) + " : " + types(op.operands));
-    case Op::kAssume: return line(indent, text + names(op.operands) + " : " + types(op.operands));
-    case Op::kBarrier: return line(indent, row.name);
+    case Op::kAssume:
+      return line(indent, text + names(op.operands) + " : " + types(op.operands));
+    case Op::kBarrier:
+      return line(indent, row.name);
     case Op::kReduce:
-    case Op::kScan: return generic(op, indent);
-    case Op::kFor: return loop(op, indent);
+    case Op::kScan:
+      return generic(op, indent);
+    case Op::kFor:
+      return loop(op, indent);
     case Op::kIf:
       line(indent, text + names(op.operands) + (op.results.empty() ? "" : " -> (" + types(op.results) + ")") + " {");
       region(*op.regions[0], indent, true);
@@ -239,13 +272,17 @@ void Printer::body(const Operation& op, int indent) {
       region(*op.regions[1], indent, false);
       return line(indent, "}");
     case Op::kCondition:
-      return line(indent, text + "(" + name(op.operands[0]) + ")" +
-                              (op.operands.size() > 1 ? " " + names(op.operands, 1) + " : " + types(op.operands, 1) : ""));
-    case Op::kBranch: return line(indent, text + "^" + op.successors[0]->label);
+      return line(indent,
+                  text + "(" + name(op.operands[0]) + ")" +
+                      (op.operands.size() > 1 ? " " + names(op.operands, 1) + " : " + types(op.operands, 1) : ""));
+    case Op::kBranch:
+      return line(indent, text + "^" + op.successors[0]->label);
     case Op::kCondBranch:
-      return line(indent, text + name(op.operands[0]) + ", ^" + op.successors[0]->label + ", ^" + op.successors[1]->label);
+      return line(indent,
+                  text + name(op.operands[0]) + ", ^" + op.successors[0]->label + ", ^" + op.successors[1]->label);
     default:  // yields and returns
-      return line(indent, row.name + (op.operands.empty() ? "" : " " + names(op.operands) + " : " + types(op.operands)));
+      return line(indent,
+                  row.name + (op.operands.empty() ? "" : " " + names(op.operands) + " : " + types(op.operands)));
   }
 }
 

@@ -1,5 +1,6 @@
 // Tile IR back to text, in the syntax that parser.h reads: parse(print(m)) prints the same again.
-#pragma once
+#ifndef FLAGOS_COMPILER_TTIR_PRINTER_H_
+#define FLAGOS_COMPILER_TTIR_PRINTER_H_
 
 #include <string>
 
@@ -10,3 +11,5 @@ namespace fl::ttir {
 std::string print(const Module& module);
 
 }  // namespace fl::ttir
+
+#endif  // FLAGOS_COMPILER_TTIR_PRINTER_H_

@@ -8,9 +8,9 @@ struct ScalarRow {
   int bits;
   bool floating;
 };
-constexpr ScalarRow kScalars[] = {{"i1", 1, false},      {"i8", 8, false},     {"i16", 16, false}, {"i32", 32, false},
-                                  {"i64", 64, false},    {"f8E4M3FN", 8, true}, {"f8E5M2", 8, true}, {"f16", 16, true},
-                                  {"bf16", 16, true},    {"f32", 32, true},    {"f64", 64, true}};
+constexpr ScalarRow kScalars[] = {{"i1", 1, false},   {"i8", 8, false},      {"i16", 16, false},  {"i32", 32, false},
+                                  {"i64", 64, false}, {"f8E4M3FN", 8, true}, {"f8E5M2", 8, true}, {"f16", 16, true},
+                                  {"bf16", 16, true}, {"f32", 32, true},     {"f64", 64, true}};
 
 const ScalarRow& row(Scalar scalar) { return kScalars[static_cast<int>(scalar)]; }
 

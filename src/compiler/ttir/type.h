@@ -1,6 +1,7 @@
 // The types of tile IR: a scalar, a pointer to a scalar, or a block ("tensor") of either. Nothing else exists in TTIR
 // after the stock passes: no encodings, no pointer to a pointer, no dynamic dimension.
-#pragma once
+#ifndef FLAGOS_COMPILER_TTIR_TYPE_H_
+#define FLAGOS_COMPILER_TTIR_TYPE_H_
 
 #include <cstdint>
 #include <string>
@@ -15,7 +16,7 @@ int bits_of(Scalar scalar);
 inline int bytes_of(Scalar scalar) { return (bits_of(scalar) + 7) / 8; }
 bool is_float(Scalar scalar);
 inline bool is_integer(Scalar scalar) { return !is_float(scalar); }
-const char* name_of(Scalar scalar);                         // as TTIR spells it: "i32", "f8E4M3FN"
+const char* name_of(Scalar scalar);  // as TTIR spells it: "i32", "f8E4M3FN"
 bool scalar_from_name(std::string_view name, Scalar* scalar);
 
 struct Type {
@@ -25,9 +26,9 @@ struct Type {
   std::vector<int64_t> shape;  // of a tensor, never empty there
 
   static Type of(Scalar scalar) { return Type{scalar, false, false, {}}; }
-  int64_t elements() const;                                  // 1 for a scalar
+  int64_t elements() const;  // 1 for a scalar
   Type element() const { return Type{scalar, pointer, false, {}}; }
-  Type with_element(const Type& element) const;              // the same shape of another element
+  Type with_element(const Type& element) const;  // the same shape of another element
   bool is(Scalar s) const { return !tensor && !pointer && scalar == s; }
   bool holds_float() const { return !pointer && is_float(scalar); }
   bool holds_integer() const { return !pointer && is_integer(scalar); }
@@ -42,3 +43,5 @@ inline constexpr int64_t kMaxElements = int64_t{1} << 20;  // Triton's own limit
 inline constexpr int kMaxRank = 16;
 
 }  // namespace fl::ttir
+
+#endif  // FLAGOS_COMPILER_TTIR_TYPE_H_
