@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import triton
@@ -122,25 +123,29 @@ def main() -> None:
     y.abs_()
     for which, rival in rivals.items():
         source = y if which == "log" else x
-        run = lambda which=which, source=source: unary_kernel[grid](source, out, n, WHICH=which, BLOCK=4096)  # noqa: E731
-        report(f"{which} 1M", run, rival, n)
+        report(f"{which} 1M", partial(unary_kernel[grid], source, out, n, WHICH=which, BLOCK=4096), rival, n)
     for rows, columns in ((64, 1024), (4096, 1024)):
-        a, b, c = torch.randn(rows, columns), torch.empty(rows, columns), torch.empty(rows)
-        index = torch.empty(rows, dtype=torch.int64)
-        shape = f"{rows}x{columns}"
-        block, size = triton.next_power_of_2(columns), rows * columns
-        report(f"softmax {shape}", lambda a=a, b=b, r=rows, n=columns, k=block: softmax_kernel[(r,)](a, b, n, BLOCK=k),
-               lambda a=a, b=b: torch.softmax(a, -1, out=b), size)  # fmt: skip
-        report(f"sum {shape}", lambda a=a, c=c, r=rows, n=columns, k=block: sum_kernel[(r,)](a, c, n, BLOCK=k),
-               lambda a=a, c=c: torch.sum(a, -1, out=c), size)  # fmt: skip
-        report(f"argmax {shape}", lambda a=a, i=index, r=rows, n=columns, k=block: argmax_kernel[(r,)](a, i, n, BLOCK=k),
-               lambda a=a, i=index: torch.argmax(a, -1, out=i), size)  # fmt: skip
-        report(f"cumsum {shape}", lambda a=a, b=b, r=rows, n=columns, k=block: cumsum_kernel[(r,)](a, b, n, BLOCK=k),
-               lambda a=a, b=b: torch.cumsum(a, -1, out=b), size)  # fmt: skip
+        rows_of(rows, columns)
     for dtype in (torch.float32, torch.bfloat16):
         a, b, c = (torch.randn(512, 512).to(dtype) for _ in range(3))
-        report(f"mm 512 {str(dtype)[6:]}", lambda a=a, b=b, c=c: matmul_kernel[(4, 4)](a, b, c, 512, 512, BM=128, BN=128, BK=128),
-               lambda a=a, b=b, c=c: torch.mm(a, b, out=c), 512**3)  # fmt: skip
+        blocks = {"BM": 128, "BN": 128, "BK": 128}
+        ours = partial(matmul_kernel[(4, 4)], a, b, c, 512, 512, **blocks)
+        report(f"mm 512 {str(dtype)[6:]}", ours, partial(torch.mm, a, b, out=c), 512**3)
+
+
+def rows_of(rows: int, columns: int) -> None:
+    """Kernels with one program a row."""
+    a, b, c = torch.randn(rows, columns), torch.empty(rows, columns), torch.empty(rows)
+    index = torch.empty(rows, dtype=torch.int64)
+    block, size, grid = triton.next_power_of_2(columns), rows * columns, (rows,)
+    for name, kernel, out, rival in (
+        ("softmax", softmax_kernel, b, torch.softmax),
+        ("sum", sum_kernel, c, torch.sum),
+        ("argmax", argmax_kernel, index, torch.argmax),
+        ("cumsum", cumsum_kernel, b, torch.cumsum),
+    ):
+        ours = partial(kernel[grid], a, out, columns, BLOCK=block)
+        report(f"{name} {rows}x{columns}", ours, partial(rival, a, -1, out=out), size)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
     python -m tests.triton.random_programs SEED COUNT OUTPUT.pt
 
-(bf16 is left out: the interpreter cuts it off where hardware rounds.) It writes the sources and runs them with whatever Triton is asked to be (TRITON_INTERPRET), and saves what they stored.
+writes the sources, runs them with whatever Triton is asked to be (TRITON_INTERPRET), and saves what they stored. bf16
+is left out: the interpreter cuts it off where hardware rounds.
 """
 
 from __future__ import annotations
@@ -46,9 +47,11 @@ class Program:
         pick = self.random
         x, y, i = pick.choice(self.floats), pick.choice(self.floats), pick.choice(self.integers)
         return pick.choice([
-            f"{x} + {y}", f"{x} - {y}", f"{x} * 0.5 + {y} * 0.25", f"tl.maximum({x}, {y})", f"tl.minimum({x}, {y})", f"tl.abs({x})",
+            f"{x} + {y}", f"{x} - {y}", f"{x} * 0.5 + {y} * 0.25", f"tl.maximum({x}, {y})", f"tl.minimum({x}, {y})",
+            f"tl.abs({x})",
             f"tl.where({self.condition()}, {x}, {y})", f"tl.exp(-tl.abs({x}))", f"tl.sqrt(tl.abs({x}))", f"tl.sin({x})",
-            f"tl.floor({x})", f"{x} / (1.0 + tl.abs({y}))", f"({i} & 255).to(tl.float32)", f"{x}.to(tl.float16).to(tl.float32)",
+            f"tl.floor({x})", f"{x} / (1.0 + tl.abs({y}))", f"({i} & 255).to(tl.float32)",
+            f"{x}.to(tl.float16).to(tl.float32)",
             f"{x} + tl.sum({y} * 0.01, axis=1)[:, None]",
             f"{x} - tl.max({y}, axis=0)[None, :]", f"{x} * 0.5 + tl.min({y}, axis=1)[:, None] * 0.5",
             f"tl.cumsum({x} * 0.01, axis={pick.randint(0, 1)})", "scale + " + x,
@@ -60,10 +63,13 @@ class Program:
         pick = self.random
         i, j, x = pick.choice(self.integers), pick.choice(self.integers), pick.choice(self.floats)
         return pick.choice([
-            f"{i} + {j}", f"{i} - {j}", f"{i} * {j}", f"{i} & {j}", f"{i} | {j}", f"{i} ^ {j}", f"{i} << {pick.randint(0, 5)}",
-            f"{i} >> {pick.randint(0, 5)}", f"{i} // {pick.choice([1, 2, 3, 7, 16])}", f"{i} % {pick.choice([1, 2, 3, 7, 16])}",
+            f"{i} + {j}", f"{i} - {j}", f"{i} * {j}", f"{i} & {j}", f"{i} | {j}", f"{i} ^ {j}",
+            f"{i} << {pick.randint(0, 5)}",
+            f"{i} >> {pick.randint(0, 5)}", f"{i} // {pick.choice([1, 2, 3, 7, 16])}",
+            f"{i} % {pick.choice([1, 2, 3, 7, 16])}",
             f"tl.where({self.condition()}, {i}, {j})", f"tl.minimum({i}, {j})", f"tl.maximum({i}, {j})", f"{i} + n",
-            f"(tl.abs({x}) * 8).to(tl.int32)", f"{i}.to(tl.int8).to(tl.int32)", f"({i} & 1023) + tl.sum({j} & 7, axis=1)[:, None]",
+            f"(tl.abs({x}) * 8).to(tl.int32)", f"{i}.to(tl.int8).to(tl.int32)",
+            f"({i} & 1023) + tl.sum({j} & 7, axis=1)[:, None]",
             f"({i} & 1023) + tl.argmax({x}, axis=0)[None, :]",
         ])  # fmt: skip
 
@@ -99,7 +105,8 @@ class Program:
     def source(self, number: int) -> str:
         body = "\n".join(self.lines)
         return (
-            f"@triton.jit\ndef program_{number}(x, y, p, q, out, whole, n, scale, COUNT: tl.constexpr, M: tl.constexpr, N: tl.constexpr):\n"
+            f"@triton.jit\ndef program_{number}(x, y, p, q, out, whole, n, scale, COUNT: tl.constexpr, "
+            "M: tl.constexpr, N: tl.constexpr):\n"
             "    r = tl.arange(0, M)[:, None]\n    c = tl.arange(0, N)[None, :]\n    mask = r * N + c < n\n"
             "    a = tl.load(x + r * N + c, mask=mask, other=0.0)\n    b = tl.load(y + c + r * 3)\n"
             "    i = tl.load(p + r * N + c, mask=mask, other=7)\n    j = tl.load(q + c * M + r)\n"

@@ -180,6 +180,9 @@ def math_kernel(x, out, n, WHICH: tl.constexpr, BLOCK: tl.constexpr):
     tl.store(out + i, r, mask=mask)
 
 
+MATH = ("exp", "exp2", "log", "log2", "sin", "cos", "erf", "tanh", "sqrt", "rsqrt", "floor", "ceil", "abs")
+
+
 def all_magnitudes(count):
     """Both signs of every exponent of f32, denormals, infinities and NaN included."""
     bits = torch.randint(0, 2**31 - 1, (count,), dtype=torch.int64)
@@ -196,9 +199,7 @@ def units_in_the_last_place(actual, exact):
     return ((actual.double() - exact).abs() / spacing).nan_to_num(0.0, 0.0)
 
 
-@pytest.mark.parametrize(
-    "which", ["exp", "exp2", "log", "log2", "sin", "cos", "erf", "tanh", "sqrt", "rsqrt", "floor", "ceil", "abs"]
-)
+@pytest.mark.parametrize("which", MATH)
 def test_math_is_within_two_units_of_the_last_place(which):
     x = torch.cat([all_magnitudes(1 << 16), torch.randn(1 << 16) * 10, torch.linspace(-110, 95, 1 << 14)])
     out = torch.empty_like(x)
@@ -259,10 +260,7 @@ def test_bf16_rounding_keeps_denormals_and_quiets_nan():
 def extremum_kernel(x, y, out, n, PROPAGATE: tl.constexpr, BLOCK: tl.constexpr):
     i = tl.arange(0, BLOCK)
     a, b = tl.load(x + i, mask=i < n), tl.load(y + i, mask=i < n)
-    if PROPAGATE:
-        r = tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
-    else:
-        r = tl.maximum(a, b)
+    r = tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL) if PROPAGATE else tl.maximum(a, b)
     tl.store(out + i, r, mask=i < n)
 
 

@@ -1,8 +1,8 @@
 """Launching: from the arguments of a Triton call to fl_launch.
 
-A launcher is made once a signature. It knows where in the call's (nested) arguments each value of the kernel lies and how
-it is packed. Arguments that are strides get a variant of the kernel in which they are fixed to one when they are one at
-launch: with a known stride rows are read in strips, without it element by element.
+A launcher is made once a signature. It knows where in the call's (nested) arguments each value of the kernel lies and
+how it is packed. Arguments that are strides get a variant of the kernel in which they are fixed to one when they are
+one at launch: with a known stride rows are read in strips, without it element by element.
 """
 
 from __future__ import annotations

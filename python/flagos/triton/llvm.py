@@ -16,7 +16,7 @@ def _translate():
 
 
 def compile_object(text: str, target: Target) -> bytes:
-    """A relocatable ELF object. Text that is not valid ends the process: only the compiler's own output goes in here."""
+    """A relocatable ELF object. Invalid text ends the process: only the compiler's own output goes in here."""
     return _translate()(text, target.triple, target.cpu, target.features, [], False, True)
 
 

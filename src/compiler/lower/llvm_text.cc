@@ -76,6 +76,12 @@ std::string splat_constant(const std::string& constant, Scalar scalar, bool poin
   return "splat (" + llvm_type(scalar, pointer, 1) + " " + constant + ")";
 }
 
+std::string lane_multiples(int width, const std::string& type, int64_t factor) {
+  std::string text = "<";
+  for (int i = 0; i < width; ++i) text += (i > 0 ? ", " : "") + type + " " + std::to_string(i * factor);
+  return text + ">";
+}
+
 std::string LlvmModule::text(const std::string& kernel) const {
   std::string all = "target triple = \"x86_64-unknown-linux-gnu\"\n\n";
   for (const auto& [signature, used] : declarations_) all += "declare " + signature + "\n";

@@ -31,6 +31,9 @@ inline bool is_constant(const std::string& operand) { return operand.front() != 
 // The constant as an operand of `width` lanes: "splat (float 0x3FF0000000000000)".
 std::string splat_constant(const std::string& constant, Scalar scalar, bool pointer, int width);
 
+// <0, factor, 2 * factor, ...> of an integer type: "<i64 0, i64 4>".
+std::string lane_multiples(int width, const std::string& type, int64_t factor);
+
 // What the whole module shares.
 class LlvmModule {
  public:

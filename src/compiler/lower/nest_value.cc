@@ -19,14 +19,6 @@ const Type kI16 = Type::of(Scalar::kI16);
 const Type kI32 = Type::of(Scalar::kI32);
 const Type kI64 = Type::of(Scalar::kI64);
 
-std::string pointers_type(int width) { return width == 1 ? "ptr" : formatted("<%d x ptr>", width); }
-
-std::string lanes_times(int width, const std::string& type, int64_t factor) {
-  std::string text = "<";
-  for (int i = 0; i < width; ++i) text += (i > 0 ? ", " : "") + type + " " + std::to_string(i * factor);
-  return text + ">";
-}
-
 }  // namespace
 
 // ---- Types in memory: a bit takes a byte, floats of 16 bits travel as integers, which every CPU can mask.
@@ -55,114 +47,6 @@ std::string Nest::from_memory(const Type& element, const std::string& value, int
 
 // ---- Addresses
 
-int Nest::level_of(const Form& form) const {
-  int level = 0;
-  for (size_t l = 0; l < loops_.size(); ++l)
-    if (!form.coefficients[l].is(0)) level = static_cast<int>(l) + 1;
-  return level;
-}
-
-bool Nest::holds_vector(const Form& form) const { return !form.coefficients[vector_loop_].is(0); }
-
-// The address of lane 0, in the loop where it is known; the vector loop's own part is left to `address`, so that it is
-// an index of the machine's addressing modes.
-Piece Nest::row_address(const Form& form, int64_t, int) {
-  std::string text = form.base.text();
-  int level = 0;
-  for (size_t l = 0; l < loops_.size(); ++l) {
-    const Term& c = form.coefficients[l];
-    if (l == vector_loop_ || c.is(0)) continue;
-    level = static_cast<int>(l) + 1;
-    const std::string name = "row " + text + " " + std::to_string(l) + " " + c.text();
-    auto [known, added] = pieces_.try_emplace(name);
-    if (added) {
-      Stream& out = stream(level);
-      std::string step = loops_[l].position;
-      if (!c.is(1)) step = ops_.binary("mul", kI64, step, c.text(), 1, out);
-      known->second = {ops_.binary("add", kI64, text, step, 1, out), 1, level};
-    }
-    text = known->second.text;
-  }
-  const std::string name = "ptr " + text;
-  auto [known, added] = pieces_.try_emplace(name);
-  if (added) {
-    Stream& out = stream(level);
-    const std::string pointer = module_.fresh();
-    out.line(pointer + " = inttoptr i64 " + text + " to ptr");
-    known->second = {pointer, 1, level};
-  }
-  return known->second;
-}
-
-Piece Nest::address(const Form& form, int copy) {
-  const Piece row = row_address(form, 0, copy);
-  const Term& c = form.coefficients[vector_loop_];
-  if (c.is(0)) return row;
-  const int level = std::max(row.level, static_cast<int>(vector_loop_) + 1);
-  const std::string name = "lane0 " + row.text + " " + c.text() + formatted(" %d", copy);
-  auto [known, added] = pieces_.try_emplace(name);
-  if (added) {
-    Stream& out = stream(level);
-    std::string step = loops_[vector_loop_].position;
-    if (!c.is(1)) step = ops_.binary("mul", kI64, step, c.text(), 1, out);
-    std::string pointer = module_.fresh();
-    out.line(pointer + " = getelementptr i8, ptr " + row.text + ", i64 " + step);
-    if (copy > 0) {
-      std::string distance = std::to_string(c.value * copy * lanes_);
-      if (!c.known) distance = ops_.binary("mul", kI64, c.text(), std::to_string(copy * lanes_), 1, out);
-      const std::string moved = module_.fresh();
-      out.line(moved + " = getelementptr i8, ptr " + pointer + ", i64 " + distance);
-      pointer = moved;
-    }
-    known->second = {pointer, 1, level};
-  }
-  return known->second;
-}
-
-// One address a lane. base + 32-bit offsets are kept apart for the code generator, which then gathers in one
-// instruction.
-Piece Nest::addresses(const Value* pointer, const Coordinates& at, int copy) {
-  if (const std::optional<Form> form = affine(pointer, at); form && lanes_ > 1 && holds_vector(*form)) {
-    const Piece lane0 = address(*form, copy);
-    const Term& c = form->coefficients[vector_loop_];
-    Stream& out = stream(lane0.level);
-    std::string steps = lanes_times(lanes_, "i64", c.known ? c.value : 1);
-    if (!c.known) {
-      const Piece wide = widen({c.name, 1, 0}, kI64);
-      steps = ops_.binary("mul", kI64, wide.text, steps, lanes_, out);
-    }
-    const std::string name = module_.fresh();
-    out.line(name + " = getelementptr i8, ptr " + lane0.text + formatted(", <%d x i64> ", lanes_) + steps);
-    return {name, lanes_, lane0.level};
-  }
-  if (pointer->producer != nullptr && pointer->producer->op == Op::kAddPtr && !shared_.slots.contains(pointer) &&
-      !shared_.schedule.inductions.contains(pointer)) {
-    const ttir::Operation& op = *pointer->producer;
-    const Piece base = value(op.operands[0], operand_coordinates(op, 0, at), copy);
-    const Piece offset = value(op.operands[1], operand_coordinates(op, 1, at), copy);
-    if (base.width == 1 && offset.width > 1) {
-      const int level = std::max(base.level, offset.level);
-      Stream& out = stream(level);
-      const std::string start = module_.fresh();
-      out.line(start + " = inttoptr i64 " + base.text + " to ptr");
-      std::string steps = offset.text;
-      const Type type = op.operands[1]->type.element();
-      if (type.scalar != Scalar::kI64) steps = ops_.convert("sext", type, kI64, steps, lanes_, out);
-      const Type memory = memory_type(Type::of(pointer->type.scalar));
-      const std::string name = module_.fresh();
-      out.line(name + " = getelementptr " + llvm_type(memory, 1) + ", ptr " + start +
-               formatted(", <%d x i64> ", lanes_) + steps);
-      return {name, lanes_, level};
-    }
-  }
-  const Piece piece = value(pointer, at, copy);
-  Stream& out = stream(piece.level);
-  const std::string name = module_.fresh();
-  out.line(name + " = inttoptr " + llvm_type(kI64, piece.width) + " " + piece.text + " to " +
-           pointers_type(piece.width));
-  return {name, piece.width, piece.level};
-}
-
 // ---- Masks
 
 Nest::Mask Nest::mask(const Value* value_of_mask, const Coordinates& at, int copy) {
@@ -170,33 +54,6 @@ Nest::Mask Nest::mask(const Value* value_of_mask, const Coordinates& at, int cop
   const Piece piece = value(value_of_mask, at, copy);
   if (piece.text == "true") return {};
   return {false, piece};
-}
-
-// llvm.masked.{load,store,gather,scatter} on memory types. `pointers` is a ptr for load and store, a vector else.
-std::string Nest::masked_memory(const char* kind, const Type& element, int width, const std::string& pointers,
-                                const std::string& mask_text, const std::string& value_text, Stream& out) {
-  const Type memory = memory_type(element);
-  const std::string type = width == 1 ? "<1 x " + llvm_type(memory, 1) + ">" : llvm_type(memory, width);
-  const std::string bits = formatted("<%d x i1>", width);
-  const bool many = std::string(kind) == "gather" || std::string(kind) == "scatter";
-  const std::string pointer_type = many ? formatted("<%d x ptr>", width) : "ptr";
-  const std::string name =
-      memory.holds_float() ? std::string(ttir::name_of(memory.scalar)) : formatted("i%d", ttir::bits_of(memory.scalar));
-  const std::string function =
-      formatted("@llvm.masked.%s.v%d%s.%s", kind, width, name.c_str(), many ? formatted("v%dp0", width).c_str() : "p0");
-  const bool reads = std::string(kind) == "load" || std::string(kind) == "gather";
-  const std::string alignment = "i32 " + std::to_string(ttir::bytes_of(memory.scalar));
-  if (reads) {
-    module_.declare(type + " " + function + "(" + pointer_type + ", i32, " + bits + ", " + type + ")");
-    const std::string result = module_.fresh();
-    out.line(result + " = call " + type + " " + function + "(" + pointer_type + " " + pointers + ", " + alignment +
-             ", " + bits + " " + mask_text + ", " + type + " " + value_text + ")");
-    return result;
-  }
-  module_.declare("void " + function + "(" + type + ", " + pointer_type + ", i32, " + bits + ")");
-  out.line("call void " + function + "(" + type + " " + value_text + ", " + pointer_type + " " + pointers + ", " +
-           alignment + ", " + bits + " " + mask_text + ")");
-  return "";
 }
 
 Piece Nest::widen(const Piece& piece, const Type& element) {
@@ -484,104 +341,5 @@ Piece Nest::element(const ttir::Operation& op, const Coordinates& at, int copy) 
 }
 
 // ---- Stores
-
-void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
-  const Value* stored_value = sink.store != nullptr ? sink.store->operands[1] : sink.value;
-  const int innermost = static_cast<int>(loops_.size());
-  Stream& out = stream(innermost);
-  Piece piece = value(stored_value, at, copy);
-  Type element = stored_value->type.element();
-  if (sink.as && *sink.as != element.scalar) {
-    const Type wide = Type::of(*sink.as);
-    Stream& where = stream(piece.level);
-    piece.text = wide.holds_float() ? ops_.cast_float(element, wide, piece.text, piece.width, where)
-                                    : ops_.convert("sext", element, wide, piece.text, piece.width, where);
-    element = wide;
-  }
-  const Type memory = memory_type(element);
-  if (sink.store == nullptr) {
-    const Index flat = flatten(stored_value->type.shape, at);
-    Form form = constant_form(0);
-    auto [base, added] = terms_.try_emplace("scratch");
-    if (added) {
-      base->second = module_.fresh();
-      before_.line(base->second + " = ptrtoint ptr %scratch to i64");
-    }
-    const int64_t size = ttir::bytes_of(memory.scalar);
-    form.base = add({false, 0, base->second}, {true, sink.slot + flat.constant * size, ""});
-    for (size_t l = 0; l < loops_.size(); ++l) form.coefficients[l].value = flat.coefficients[l] * size;
-    const std::string text = as_memory(element, widen(piece, element).text, lanes_, out);
-    const Piece place = address(form, copy);
-    const int64_t step = form.coefficients[vector_loop_].value;
-    if (step == size || lanes_ == 1) {
-      out.line("store " + llvm_type(memory, lanes_) + " " + text + ", ptr " + place.text + ", align " +
-               std::to_string(size));
-    } else {
-      const std::string places = module_.fresh();
-      out.line(places + " = getelementptr i8, ptr " + place.text + formatted(", <%d x i64> ", lanes_) +
-               lanes_times(lanes_, "i64", step));
-      masked_memory("scatter", element, lanes_, places, splat_constant("true", Scalar::kI1, false, lanes_), text, out);
-    }
-    return;
-  }
-  const ttir::Operation& op = *sink.store;
-  const Mask on = mask(op.operands.size() > 2 ? op.operands[2] : nullptr, at, copy);
-  const std::optional<Form> form = affine(op.operands[0], at);
-  const std::string text = as_memory(element, widen(piece, element).text, lanes_, out);
-  const int64_t size = ttir::bytes_of(memory.scalar);
-  const std::string bits = on.all ? splat_constant("true", Scalar::kI1, false, lanes_) : widen(on.piece, kI1).text;
-  if (form && (form->coefficients[vector_loop_].is(size) || lanes_ == 1)) {
-    const Piece place = address(*form, copy);
-    if (on.all) {
-      out.line("store " + llvm_type(memory, lanes_) + " " + text + ", ptr " + place.text + ", align " +
-               std::to_string(size));
-    } else if (lanes_ > 1) {
-      masked_memory("store", element, lanes_, place.text, bits, text, out);
-    } else {
-      const std::string vector = module_.fresh();
-      out.line(vector + " = insertelement <1 x " + llvm_type(memory, 1) + "> poison, " + llvm_type(memory, 1) + " " +
-               text + ", i32 0");
-      const std::string bit = module_.fresh();
-      out.line(bit + " = insertelement <1 x i1> poison, i1 " + bits + ", i32 0");
-      masked_memory("store", element, 1, place.text, bit, vector, out);
-    }
-    return;
-  }
-  Piece pointers = addresses(op.operands[0], at, copy);
-  if (pointers.width == 1 && lanes_ > 1) {  // all lanes write one element; the last one that is on stays
-    const std::string first = module_.fresh();
-    out.line(first + formatted(" = insertelement <%d x ptr> poison, ptr ", lanes_) + pointers.text + ", i32 0");
-    const std::string all = module_.fresh();
-    out.line(all + formatted(" = shufflevector <%d x ptr> %s, <%d x ptr> poison, <%d x i32> zeroinitializer", lanes_,
-                             first.c_str(), lanes_, lanes_));
-    pointers.text = all;
-  }
-  if (lanes_ == 1) {
-    std::string one = module_.fresh();
-    out.line(one + " = insertelement <1 x " + llvm_type(memory, 1) + "> poison, " + llvm_type(memory, 1) + " " + text +
-             ", i32 0");
-    const std::string bit = module_.fresh();
-    out.line(bit + " = insertelement <1 x i1> poison, i1 " + bits + ", i32 0");
-    masked_memory("store", element, 1, pointers.text, bit, one, out);
-    return;
-  }
-  masked_memory("scatter", element, lanes_, pointers.text, bits, text, out);
-}
-
-// One lane at a time: the nest of an atomic has strips of one.
-void Nest::atomic(const Sink& sink, const Coordinates& at) {
-  const ttir::Operation& op = *sink.atomic;
-  const size_t values = op.op == Op::kAtomicCas ? 3 : 2;
-  Stream& out = stream(static_cast<int>(loops_.size()));
-  std::vector<std::string> operands;
-  for (size_t i = 0; i < values; ++i) operands.push_back(value(op.operands[i], at, copy_).text);
-  std::string on;
-  if (op.operands.size() > values) {
-    const Mask bits = mask(op.operands[values], at, copy_);
-    if (!bits.all) on = bits.piece.text;
-  }
-  const std::string old = atomic_element(module_, ops_, op, operands, on, out);
-  if (sink.slot >= 0) put(op.result(), sink.slot, at, copy_, old, 1, out);
-}
 
 }  // namespace fl::compiler

@@ -1,5 +1,7 @@
 #include "compiler/ttir/verifier.h"
 
+#include "compiler/ttir/verifier_rules.h"
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -9,54 +11,6 @@
 #include "base/error.h"
 
 namespace fl::ttir {
-namespace {
-
-class Verifier {
- public:
-  void run(const Module& module);
-
- private:
-  void region(const Region& region);
-  void block(const Block& block);
-  void operation(const Operation& op);
-  void same(const Operation& op);
-  void cast(const Operation& op, Rule rule);
-  void own(const Operation& op);
-  void compare(const Operation& op);
-  void shape_change(const Operation& op);
-  void pointer(const Operation& op);
-  void memory(const Operation& op);
-  void atomic(const Operation& op);
-  void combine(const Operation& op);
-  void dot(const Operation& op);
-  void loop(const Operation& op);
-  void conditional(const Operation& op);
-  void while_loop(const Operation& op);
-  void branch(const Operation& op);
-  void branches_go_forward(const Region& body);
-
-  static void need(bool holds, const Operation& op, const std::string& rule) {
-    if (holds) return;
-    fail(FL_INVALID_ARGUMENT, "line %d, column %d: '%s' %s", op.where.line, op.where.column, name_of(op.op),
-         rule.c_str());
-  }
-  static void count(const Operation& op, size_t operands, size_t results) {
-    need(op.operands.size() == operands, op, "takes " + std::to_string(operands) + " operands");
-    need(op.results.size() == results, op, "has " + std::to_string(results) + " results");
-  }
-  static const Type& operand(const Operation& op, size_t index) { return op.operands[index]->type; }
-  static const Type& result(const Operation& op) { return op.result()->type; }
-  // Operands `first`.. of `op`, the terminator, are what `wanted` says.
-  static void yields(const Operation& op, size_t first, const std::vector<Value*>& wanted, const char* who);
-  static const Operation& last(const Operation& parent, const Region& region, Op expected);
-};
-
-bool is_mask(const Type& type) { return !type.pointer && type.scalar == Scalar::kI1; }
-
-bool one_of(const std::string& word, std::initializer_list<std::string_view> words) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
 void Verifier::same(const Operation& op) {
   const Type& type = result(op);
   const Rule rule = row_of(op.op).rule;
@@ -116,123 +70,6 @@ void Verifier::compare(const Operation& op) {
   }
 }
 
-void Verifier::shape_change(const Operation& op) {
-  switch (op.op) {
-    case Op::kMakeRange: {
-      count(op, 0, 1);
-      const Type& type = result(op);
-      need(type.tensor && type.shape.size() == 1 && !type.pointer && type.scalar == Scalar::kI32, op,
-           "makes a tensor<Nxi32>");
-      const int64_t start = op.integer("start");
-      const int64_t end = op.integer("end");
-      need(op.integers.contains("start") && op.integers.contains("end") && start >= INT32_MIN && end <= INT32_MAX &&
-               start < end && end - start == type.shape[0],
-           op, "needs start and end that are as far apart as the result is long");
-      return;
-    }
-    case Op::kSplat:
-      count(op, 1, 1);
-      need(!operand(op, 0).tensor && result(op).tensor && result(op).element() == operand(op, 0), op,
-           "makes a block of its scalar operand");
-      return;
-    case Op::kExpandDims: {
-      count(op, 1, 1);
-      const int64_t axis = op.integer("axis", -1);
-      std::vector<int64_t> shape = operand(op, 0).shape;
-      need(operand(op, 0).tensor && axis >= 0 && axis <= static_cast<int64_t>(shape.size()), op,
-           "needs an axis of the result");
-      shape.insert(shape.begin() + axis, 1);
-      need(result(op).shape == shape && result(op).element() == operand(op, 0).element(), op,
-           "inserts a dimension of one");
-      return;
-    }
-    case Op::kBroadcast: {
-      count(op, 1, 1);
-      const Type& from = operand(op, 0);
-      const Type& to = result(op);
-      bool fits = from.tensor && to.tensor && from.shape.size() == to.shape.size() && from.element() == to.element();
-      for (size_t i = 0; fits && i < to.shape.size(); ++i) fits = from.shape[i] == to.shape[i] || from.shape[i] == 1;
-      need(fits, op, "stretches dimensions of one");
-      return;
-    }
-    case Op::kReshape:
-      count(op, 1, 1);
-      need(operand(op, 0).tensor && result(op).tensor && operand(op, 0).element() == result(op).element() &&
-               operand(op, 0).elements() == result(op).elements(),
-           op, "keeps the elements");
-      return;
-    case Op::kTrans: {
-      count(op, 1, 1);
-      const Type& from = operand(op, 0);
-      const Type& to = result(op);
-      const size_t rank = from.shape.size();
-      bool fits = from.tensor && to.tensor && to.shape.size() == rank && op.order.size() == rank &&
-                  from.element() == to.element();
-      std::array<bool, kMaxRank> seen{};
-      for (size_t i = 0; fits && i < rank; ++i) {
-        const int64_t axis = op.order[i];
-        fits = axis >= 0 && axis < static_cast<int64_t>(rank) && !seen[static_cast<size_t>(axis)] &&
-               to.shape[i] == from.shape[static_cast<size_t>(axis)];
-        if (fits) seen[static_cast<size_t>(axis)] = true;
-      }
-      need(fits, op, "needs an order that is a permutation and fits the shapes");
-      return;
-    }
-    case Op::kJoin: {
-      count(op, 2, 1);
-      std::vector<int64_t> shape = operand(op, 0).shape;
-      shape.push_back(2);
-      need(operand(op, 0).tensor && operand(op, 0) == operand(op, 1) && result(op).shape == shape &&
-               result(op).element() == operand(op, 0).element(),
-           op, "puts two blocks of one type side by side along a new last dimension");
-      return;
-    }
-    case Op::kSplit: {
-      count(op, 1, 2);
-      std::vector<int64_t> shape = operand(op, 0).shape;
-      need(operand(op, 0).tensor && shape.size() > 1 && shape.back() == 2, op,
-           "takes a block whose last dimension is two");
-      shape.pop_back();
-      for (const Value* value : op.results) {
-        need(value->type.shape == shape && value->type.element() == operand(op, 0).element(), op,
-             "drops the last dimension");
-      }
-      return;
-    }
-    case Op::kCat:
-      count(op, 2, 1);
-      need(operand(op, 0) == operand(op, 1) && operand(op, 0).tensor && operand(op, 0).shape.size() == 1 &&
-               result(op).element() == operand(op, 0).element() && result(op).shape.size() == 1 &&
-               result(op).shape[0] == 2 * operand(op, 0).shape[0],
-           op, "puts two blocks of rank one behind each other");
-      return;
-    case Op::kGather: {
-      count(op, 2, 1);
-      const int64_t axis = op.integer("axis", -1);
-      const Type& source = operand(op, 0);
-      const Type& index = operand(op, 1);
-      bool fits = source.tensor && index.tensor && !index.pointer && is_integer(index.scalar) &&
-                  source.shape.size() == index.shape.size() && result(op) == index.with_element(source.element()) &&
-                  axis >= 0 && axis < static_cast<int64_t>(source.shape.size());
-      for (size_t i = 0; fits && i < source.shape.size(); ++i) {
-        fits = static_cast<int64_t>(i) == axis || source.shape[i] == index.shape[i];
-      }
-      need(fits, op, "takes a block, indices that differ in shape along the axis only, and an axis");
-      return;
-    }
-    default:  // tt.histogram
-      need(op.operands.size() == 1 || op.operands.size() == 2, op, "takes a block and maybe a mask");
-      need(operand(op, 0).tensor && operand(op, 0).shape.size() == 1 && operand(op, 0).holds_integer() &&
-               result(op).tensor && result(op).shape.size() == 1 && !result(op).pointer &&
-               result(op).scalar == Scalar::kI32,
-           op, "counts integers of a block of rank one into a tensor<Nxi32>");
-      if (op.operands.size() == 2)
-        need(operand(op, 1) == operand(op, 0).with_element(Type::of(Scalar::kI1)), op,
-             "needs a mask of the block's shape");
-      return;
-  }
-}
-
 void Verifier::pointer(const Operation& op) {
   count(op, op.op == Op::kAddPtr ? 2 : 1, 1);
   const Type& from = operand(op, 0);
@@ -288,109 +125,6 @@ void Verifier::atomic(const Operation& op) {
        "has no kind '" + kind + "'");
   need(kind == "exch" || (kind == "fadd") == floating, op,
        "of kind '" + kind + "' does not work on " + std::string(name_of(address.scalar)));
-}
-
-const Operation& Verifier::last(const Operation& parent, const Region& region, Op expected) {
-  need(region.blocks.size() == 1, parent, "has regions of one block");
-  const Operation* end = region.entry().terminator();
-  need(end != nullptr && end->op == expected, parent, std::string("has a region that ends in ") + name_of(expected));
-  return *end;
-}
-
-void Verifier::yields(const Operation& op, size_t first, const std::vector<Value*>& wanted, const char* who) {
-  bool fits = op.operands.size() == first + wanted.size();
-  for (size_t i = 0; fits && i < wanted.size(); ++i) fits = op.operands[first + i]->type == wanted[i]->type;
-  need(fits, op, std::string("passes the values that ") + who + " expects");
-}
-
-void Verifier::combine(const Operation& op) {
-  const size_t columns = op.operands.size();
-  need(columns >= 1 && op.results.size() == columns && op.regions.size() == 1, op,
-       "has a result for each operand and one region");
-  const Type& first = operand(op, 0);
-  const int64_t axis = op.integer("axis", -1);
-  need(first.tensor && axis >= 0 && axis < static_cast<int64_t>(first.shape.size()), op, "needs an axis of its blocks");
-  std::vector<int64_t> shape = first.shape;
-  const bool reduce = op.op == Op::kReduce;
-  if (reduce) shape.erase(shape.begin() + axis);
-  for (size_t i = 0; i < columns; ++i) {
-    need(operand(op, i).tensor && operand(op, i).shape == first.shape && !operand(op, i).pointer, op,
-         "takes blocks of numbers of one shape");
-    need(op.results[i]->type.shape == shape && op.results[i]->type.tensor == !shape.empty() &&
-             op.results[i]->type.element() == operand(op, i).element(),
-         op, reduce ? "drops the axis" : "keeps the shape");
-  }
-  const Operation& end = last(op, *op.regions[0], reduce ? Op::kReduceReturn : Op::kScanReturn);
-  const auto& arguments = op.regions[0]->entry().arguments;
-  need(arguments.size() == 2 * columns, op, "combines two values of each column");
-  need(end.operands.size() == columns, op, "returns a value for each column");
-  for (size_t i = 0; i < columns; ++i) {
-    const Type element = operand(op, i).element();
-    need(arguments[i]->type == element && arguments[columns + i]->type == element && end.operands[i]->type == element,
-         op, "combines elements of its columns");
-  }
-  for (const Operation* inner : op.regions[0]->entry().operations) {
-    need(inner->regions.empty() && (inner == &end || row_of(inner->op).effect == Effect::kPure), *inner,
-         "may not stand in a combine region");
-    for (const Value* value : inner->results) need(!value->type.tensor, *inner, "works on scalars in a combine region");
-  }
-}
-
-void Verifier::dot(const Operation& op) {
-  count(op, 3, 1);
-  const Type& a = operand(op, 0);
-  const Type& b = operand(op, 1);
-  const Type& c = operand(op, 2);
-  const size_t rank = a.shape.size();
-  bool fits =
-      a.tensor && b.tensor && c.tensor && (rank == 2 || rank == 3) && b.shape.size() == rank && c.shape.size() == rank;
-  fits = fits && a.shape[rank - 1] == b.shape[rank - 2] && c.shape[rank - 2] == a.shape[rank - 2] &&
-         c.shape[rank - 1] == b.shape[rank - 1];
-  fits = fits && (rank == 2 || (a.shape[0] == b.shape[0] && a.shape[0] == c.shape[0]));
-  need(fits, op, "multiplies MxK by KxN onto MxN");
-  need(!a.pointer && a.element() == b.element() && !c.pointer && is_float(a.scalar) == is_float(c.scalar) &&
-           result(op) == c,
-       op, "multiplies two blocks of one element type");
-}
-
-void Verifier::loop(const Operation& op) {
-  need(op.operands.size() >= 3 && op.regions.size() == 1, op, "has bounds, a step and a body");
-  const Type& type = operand(op, 0);
-  need(!type.tensor && type.holds_integer() && type == operand(op, 1) && type == operand(op, 2), op,
-       "counts with one integer type");
-  const auto& arguments = op.regions[0]->entry().arguments;
-  const size_t carried = op.operands.size() - 3;
-  need(arguments.size() == carried + 1 && op.results.size() == carried, op, "carries as many values as it starts with");
-  for (size_t i = 0; i < carried; ++i) {
-    need(arguments[i + 1]->type == operand(op, i + 3) && op.results[i]->type == operand(op, i + 3), op,
-         "keeps the types of what it carries");
-  }
-  yields(last(op, *op.regions[0], Op::kYield), 0, op.results, "the loop");
-}
-
-void Verifier::conditional(const Operation& op) {
-  need(op.operands.size() == 1 && operand(op, 0).is(Scalar::kI1), op, "takes an i1");
-  need(op.results.empty() || op.regions.size() == 2, op, "needs an else when it has results");
-  for (const Region* region : op.regions) yields(last(op, *region, Op::kYield), 0, op.results, "the if");
-}
-
-void Verifier::while_loop(const Operation& op) {
-  need(op.regions.size() == 2, op, "has two regions");
-  const auto& before = op.regions[0]->entry().arguments;
-  const auto& after = op.regions[1]->entry().arguments;
-  bool fits = before.size() == op.operands.size() && after.size() == op.results.size();
-  for (size_t i = 0; fits && i < before.size(); ++i) fits = before[i]->type == operand(op, i);
-  for (size_t i = 0; fits && i < after.size(); ++i) fits = after[i]->type == op.results[i]->type;
-  need(fits, op, "carries as many values as it starts with and returns");
-  const Operation& condition = last(op, *op.regions[0], Op::kCondition);
-  need(!condition.operands.empty() && operand(condition, 0).is(Scalar::kI1), condition, "takes an i1");
-  yields(condition, 1, op.results, "the loop");
-  yields(last(op, *op.regions[1], Op::kYield), 0, before, "the loop");
-}
-
-void Verifier::branch(const Operation& op) {
-  need(op.parent->parent->parent == nullptr, op, "stands in the function's body only");
-  if (op.op == Op::kCondBranch) need(op.operands.size() == 1 && operand(op, 0).is(Scalar::kI1), op, "takes an i1");
 }
 
 void Verifier::own(const Operation& op) {
@@ -514,52 +248,6 @@ void Verifier::region(const Region& region) {
   for (const Block* inner : region.blocks) block(*inner);
 }
 
-// Early returns make blocks that only lead forward; loops are scf.for and scf.while. Since names are visible from where
-// they are defined to the end of the region, a value could be used in a block that its definition does not dominate:
-// a block may use values of the first block, of its own and, where it has one predecessor, of what that one may use.
-void Verifier::branches_go_forward(const Region& body) {
-  std::map<const Block*, size_t> position;
-  for (size_t i = 0; i < body.blocks.size(); ++i) position[body.blocks[i]] = i;
-  std::map<const Block*, std::set<const Block*>> dominators;
-  dominators[body.blocks[0]] = {body.blocks[0]};
-  for (const Block* from : body.blocks) {
-    const Operation* end = from->terminator();
-    for (const Block* to : end->successors) {
-      need(position.at(to) > position.at(from), *end, "goes to a block that stands behind it");
-      std::set<const Block*> through = dominators[from];
-      through.insert(to);
-      auto [known, first] = dominators.try_emplace(to, through);
-      if (first) continue;
-      std::set<const Block*> common{to};
-      for (const Block* block : known->second)
-        if (through.contains(block)) common.insert(block);
-      known->second = common;
-    }
-  }
-  auto owner = [&body](const Block* block) {
-    while (block->parent != &body) block = block->parent->parent->parent;
-    return block;
-  };
-  std::vector<const Operation*> open;
-  for (const Block* block : body.blocks) {
-    const std::set<const Block*>& visible = dominators[block];
-    for (const Operation* op : block->operations) open.push_back(op);
-    while (!open.empty()) {
-      const Operation* op = open.back();
-      open.pop_back();
-      for (const Value* value : op->operands) {
-        const Block* home = owner(value->producer != nullptr ? value->producer->parent : value->owner);
-        need(home == block || home == body.blocks[0] || visible.contains(home), *op,
-             "uses %" + value->name + ", which may not have been computed");
-      }
-      for (const Region* region : op->regions) {
-        for (const Block* inner : region->blocks)
-          open.insert(open.end(), inner->operations.begin(), inner->operations.end());
-      }
-    }
-  }
-}
-
 void Verifier::run(const Module& module) {
   const Function& function = module.function;
   for (const Value* argument : function.arguments()) {
@@ -581,8 +269,6 @@ void Verifier::run(const Module& module) {
   region(*function.body);
   branches_go_forward(*function.body);
 }
-
-}  // namespace
 
 void verify(const Module& module) { Verifier().run(module); }
 
