@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import torch
-
 from flagos import libraries
 
 DEVICE = "flagos"
@@ -19,7 +18,7 @@ _UNNAMED = "privateuseone"
 
 
 def register() -> None:
-    """Loads the library that was built for this PyTorch and registers the device. Once a process; later calls do nothing.
+    """Loads the library built for this PyTorch and registers the device. Once a process; later calls do nothing.
 
     Raises ImportError when there is no library for this PyTorch or when another backend has PyTorch's one place for
     external devices. Nothing is registered then.

@@ -113,9 +113,15 @@ def qwen3() -> torch.nn.Module:
     torch.manual_seed(0)
     return transformers.Qwen3ForCausalLM(
         transformers.Qwen3Config(
-            vocab_size=128, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
-            num_key_value_heads=2, head_dim=16, max_position_embeddings=64,
-        )  # fmt: skip
+            vocab_size=128,
+            hidden_size=64,
+            intermediate_size=96,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=16,
+            max_position_embeddings=64,
+        )
     )
 
 

@@ -46,7 +46,9 @@ def for_cpu(
             _say_cpu(module)
     twins = [_twin(value, mode) for value in inputs]
     with mode, torch.no_grad():
-        traced = make_fx(Interpreter(graph).run, decomposition_table=dict(decompositions), _allow_non_fake_inputs=True)(*twins)
+        traced = make_fx(Interpreter(graph).run, decomposition_table=dict(decompositions), _allow_non_fake_inputs=True)(
+            *twins
+        )
     _keep_names(graph, traced)
     return traced, twins
 
