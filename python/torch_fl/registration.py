@@ -38,8 +38,7 @@ def register() -> None:
     from torch_fl import flagos, sharing
 
     torch._register_device_module(DEVICE, flagos)
-    for name in ("amp",):  # so that `import torch.flagos.amp` finds the module that is there already
-        sys.modules[f"torch.{DEVICE}.{name}"] = getattr(flagos, name)
+    sys.modules[f"torch.{DEVICE}.amp"] = flagos.amp  # `import torch.flagos.amp` finds the module that is there already
     torch.utils.generate_methods_for_privateuse1_backend(
         for_tensor=True, for_module=True, for_packed_sequence=True, for_storage=True
     )
