@@ -252,7 +252,8 @@ TEST_F(BlockPoolTest, an_address_in_the_middle_finds_its_block) {
 TEST_F(BlockPoolTest, a_second_release_is_reported_and_changes_nothing) {
   start();
   std::string logged;
-  fl_set_log_sink([](void* context, int32_t, const char* text) { *static_cast<std::string*>(context) += text; }, &logged);
+  fl_set_log_sink([](void* context, int32_t, const char* text) { *static_cast<std::string*>(context) += text; },
+                  &logged);
   fl_block* block = allocate(512);
   fl_block_release(block);
   fl_block_release(block);
@@ -286,12 +287,14 @@ TEST_F(BlockPoolTest, the_snapshot_lists_every_block_of_every_segment) {
   ASSERT_OK(fl_memory_snapshot(
       0, [](void* out, const char* text, size_t size) { static_cast<std::string*>(out)->append(text, size); }, &json));
   char expected[512];
-  std::snprintf(expected, sizeof(expected),
-                "[{\"device\":0,\"address\":%llu,\"total_size\":2097152,\"allocated_size\":1024,\"active_size\":1024,"
-                "\"stream\":0,\"segment_type\":\"small\",\"blocks\":[{\"address\":%llu,\"size\":1024,\"requested_size\":700,"
-                "\"state\":\"active_allocated\"},{\"address\":%llu,\"size\":2096128,\"requested_size\":0,\"state\":\"inactive\"}]}]",
-                static_cast<unsigned long long>(block->address), static_cast<unsigned long long>(block->address),
-                static_cast<unsigned long long>(block->address + 1024));
+  std::snprintf(
+      expected, sizeof(expected),
+      "[{\"device\":0,\"address\":%llu,\"total_size\":2097152,\"allocated_size\":1024,\"active_size\":1024,"
+      "\"stream\":0,\"segment_type\":\"small\",\"blocks\":[{\"address\":%llu,\"size\":1024,\"requested_size\":700,"
+      "\"state\":\"active_allocated\"},{\"address\":%llu,\"size\":2096128,\"requested_size\":0,\"state\":\"inactive\"}]"
+      "}]",
+      static_cast<unsigned long long>(block->address), static_cast<unsigned long long>(block->address),
+      static_cast<unsigned long long>(block->address + 1024));
   EXPECT_EQ(json, expected);
 }
 

@@ -179,7 +179,8 @@ TEST_F(StreamEventTest, a_host_function_runs_in_the_streams_order) {
   start();
   driver().holding = true;
   int calls = 0;
-  ASSERT_OK(fl_stream_host_function(stream_, [](void* count) { ++*static_cast<int*>(count); }, &calls));
+  ASSERT_OK(fl_stream_host_function(
+      stream_, [](void* count) { ++*static_cast<int*>(count); }, &calls));
   EXPECT_EQ(calls, 0);
   driver().run();
   EXPECT_EQ(calls, 1);
@@ -206,9 +207,10 @@ TEST_F(StreamEventTest, the_error_names_device_driver_and_the_drivers_text) {
   start();
   driver().fail("stream_query", FL_INTERNAL, "error 77 in the queue");
   EXPECT_EQ(fl_stream_query(stream_), FL_INTERNAL);
-  EXPECT_STREQ(fl_last_error(),
-               "flagos:0 (driver fake, device 0) cannot query a stream: error 77 in the queue. Run `flagos doctor` and send "
-               "its output with this text to the driver's author.");
+  EXPECT_STREQ(
+      fl_last_error(),
+      "flagos:0 (driver fake, device 0) cannot query a stream: error 77 in the queue. Run `flagos doctor` and send "
+      "its output with this text to the driver's author.");
   EXPECT_EQ(fl_stream_query(stream_), FL_OK);
 }
 
