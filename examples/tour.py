@@ -306,14 +306,14 @@ def routes(encoder: Encoder, student: Student) -> list[dict[str, Any]]:
 
 def show_routes(rows: list[dict[str, Any]], most: int = 15) -> None:
     heading("3. Routes: one batch of sentences, 8 tokens and 1 training step, with the ledger on")
-    print(f"   {'operator':38} {'kernels':14} {'calls':>7} {'ms':>9} {'copied bytes':>13}")
+    print(f"   {'operator':54} {'kernels':14} {'calls':>7} {'ms':>9} {'copied bytes':>13}")
     shown = [(row["operator"], row["kernels"], [row]) for row in rows[:most]]
     if len(rows) > most:
         shown.append((f"{len(rows) - most} more operators", "", rows[most:]))
     shown.append(("all", ", ".join(sorted({row["kernels"] for row in rows})), rows))
     for operator, kernels, group in shown:
         calls, spent, copied = (sum(row[key] for row in group) for key in ("calls", "milliseconds", "copied_bytes"))
-        print(f"   {operator:38} {kernels:14} {calls:7} {spent:9.2f} {copied:13}")
+        print(f"   {operator:54} {kernels:14} {calls:7} {spent:9.2f} {copied:13}")
     print("\n   `flagos routes` lists every operator's route; `flagos explain OPERATOR` says why.")
 
 

@@ -33,7 +33,14 @@ extern "C" {
 #define FL_HAL_MINOR 0u
 #define FL_HAL_VERSION ((FL_HAL_MAJOR << 16) | FL_HAL_MINOR)
 
-typedef enum fl_status {
+/* In C++ of a fixed type, so that a number outside of the list, which a foreign driver may return, can be read and
+ * refused. */
+#ifdef __cplusplus
+#define FL_ENUM(name) enum name : int
+#else
+#define FL_ENUM(name) enum name
+#endif
+typedef FL_ENUM(fl_status) {
   FL_OK = 0,
   FL_NOT_READY = 1,        /* a query: the work is still running; not an error */
   FL_OUT_OF_MEMORY = 2,    /* the device or the host has no room; nothing was changed */

@@ -54,6 +54,9 @@ typedef struct fl_driver_report {
 } fl_driver_report;
 FL_EXPORT fl_status fl_driver_count(int32_t* count);
 FL_EXPORT fl_status fl_driver_at(int32_t index, fl_driver_report* report);
+/* The index-th vendor that conf files may name though this build has no driver for it, and one sentence why; 0 past the
+ * last. Looks at no device. The texts live as long as the process. */
+FL_EXPORT int32_t fl_absent_vendor(int32_t index, const char** name, const char** why);
 
 /* ---- Streams. Id 0 is the device's default stream; others come from a pool of 32 a device and priority ---- */
 FL_EXPORT fl_status fl_stream_default(int32_t device, fl_stream** stream);

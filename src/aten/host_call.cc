@@ -179,7 +179,10 @@ c10::Storage HostCall::adopt(const at::Tensor& result) {
   const auto nbytes = result._is_zerotensor() ? 0 : from->nbytes();
   c10::DataPtr data(nullptr, c10::Device(kFlagos, device));
   if (device_facts(device).host_access) {
-    if (nbytes > 0) {
+    if (block_of(from->data_ptr()) != nullptr && result.storage().use_count() == 1) {  // our memory, labelled "cpu"
+      data = from->set_data_ptr(c10::DataPtr(nullptr, c10::kCPU));
+      data.unsafe_set_device(c10::Device(kFlagos, device));
+    } else if (nbytes > 0) {
       auto* owner = new c10::Storage(result.storage());
       data = {from->mutable_data(), owner, [](void* context) { delete static_cast<c10::Storage*>(context); },
               c10::Device(kFlagos, device)};

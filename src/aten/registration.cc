@@ -21,6 +21,7 @@
 #include "aten/operator.h"
 #include "aten/own_kernels.h"
 #include "aten/structural.h"
+#include "aten/unboxed.h"
 
 namespace flagos {
 namespace {
@@ -79,7 +80,9 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   std::unordered_map<std::string_view, OwnKernel> own;
   for (const auto& kernel : own_kernels()) own.emplace(kernel.name, kernel.run);
   std::unordered_map<std::string, ShortWay> short_ways;
-  for (auto& way : elementwise_short_ways()) short_ways.emplace(way.name, way);
+  for (const auto& ways : {elementwise_short_ways(), unboxed_ways()}) {
+    for (const auto& way : ways) short_ways.emplace(way.name, way);
+  }
   const auto route = [&](const c10::OperatorHandle& handle) {
     auto& op = operator_for(handle);
     if (const auto way = short_ways.find(op.name); way != short_ways.end()) {

@@ -94,14 +94,19 @@ def _shown(outcomes: Iterator[Outcome], mode: str, total: int) -> Iterator[Outco
         yield outcome
 
 
+_SHOWN = 40
+
+
 def show(run: Run) -> None:
     counts = ", ".join(f"{number} {what}" for what, number in sorted(run.verdict.counts.items()))
     print(f"{run.mode} / {run.tier}: {'as expected' if run.verdict.passed else 'NOT as expected'} in {run.seconds} s")
     print(f"  pass: {counts}")
     for name, reason in run.verdict.expected.items():
         print(f"  expected to fail: {name} ({reason})")
-    for problem in run.verdict.problems:
+    for problem in run.verdict.problems[:_SHOWN]:
         print(f"  problem: {problem}")
+    if len(run.verdict.problems) > _SHOWN:
+        print(f"  … and {len(run.verdict.problems) - _SHOWN} more problems; --json FILE has all")
 
 
 def to_json(runs: Sequence[Run]) -> list[dict[str, Any]]:

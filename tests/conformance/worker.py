@@ -33,6 +33,7 @@ def main() -> None:
     if expectations.device != "cpu":
         # Before torch.testing._internal: its device tables are made at import.
         import torch_fl  # noqa: F401
+    torch.ones(1, device=expectations.device)  # a device that is not there ends the run here, with its own sentence
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
 

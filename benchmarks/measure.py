@@ -1,0 +1,113 @@
+"""Two ways to do one thing, timed in turn, and the ratio of their times with its spread.
+
+A ratio of a pair that ran within milliseconds of each other outlives the noise of a shared machine; an absolute time does
+not. Who goes first alternates, so that neither always finds the caches of the other.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+Work = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Time of ours over time of the rival: the median over the pairs, and the 95 % interval of that median."""
+
+    name: str
+    rival: str
+    pairs: int
+    median: float
+    low: float
+    high: float
+    ours_us: float  # medians, microseconds a call
+    rival_us: float
+    limit: float  # what the ratio may be
+    judged: str  # "median" or "high"
+
+    @property
+    def within(self) -> bool:
+        return getattr(self, self.judged) <= self.limit
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "within": self.within}
+
+    def __str__(self) -> str:
+        spread = f"[{self.low:.3f}, {self.high:.3f}]"
+        bound = f"<= {self.limit:g}" + (" (upper end)" if self.judged == "high" else "")
+        return (
+            f"{self.name:34} {self.median:7.3f}  {spread:18} {self.ours_us:12.2f} {self.rival_us:12.2f}  "
+            f"{bound:20} {'ok' if self.within else 'OVER'}"
+        )
+
+
+TITLE = f"{'':34} {'ratio':>7}  {'95 % interval':18} {'ours, us':>12} {'rival, us':>12}  {'may be':20}"
+
+
+def ratio(
+    name: str,
+    ours: Work,
+    rival: Work,
+    *,
+    calls: int,
+    pairs: int,
+    limit: float,
+    judged: str = "median",
+    against: str = "cpu",
+) -> Ratio:
+    """Times `calls` calls of each, `pairs` times in turn, after one round that warms caches and pools.
+
+    limit: the ratio that is promised; `judged` names the figure that is held to it."""
+    _seconds(ours, calls)
+    _seconds(rival, calls)
+    timed = []
+    for pair in range(pairs):
+        if pair % 2:
+            second = _seconds(rival, calls)
+            timed.append((_seconds(ours, calls), second))
+        else:
+            first = _seconds(ours, calls)
+            timed.append((first, _seconds(rival, calls)))
+    ratios = sorted(mine / theirs for mine, theirs in timed)
+    low, high = interval_of_median(ratios)
+    ours_us, rival_us = (statistics.median(column) / calls * 1e6 for column in zip(*timed, strict=True))
+    return Ratio(name, against, pairs, statistics.median(ratios), low, high, ours_us, rival_us, limit, judged)
+
+
+def interval_of_median(ordered: list[float]) -> tuple[float, float]:
+    """The 95 % interval of the median of sorted values, by order statistics: no assumption on how they are distributed.
+
+    The number of values below the median is binomial(n, 1/2); the interval leaves out at most 2.5 % on each side."""
+    count, left_out = len(ordered), 0.0
+    cut = 0
+    while cut < count // 2:
+        left_out += math.comb(count, cut) / 2**count
+        if left_out > 0.025:
+            break
+        cut += 1
+    cut = max(cut - 1, 0)
+    return ordered[cut], ordered[-1 - cut]
+
+
+def _seconds(work: Work, calls: int) -> float:
+    started = time.perf_counter()
+    for _ in range(calls):
+        work()
+    return time.perf_counter() - started
+
+
+def processor() -> str:
+    """The processor's name and the number of its cores that this process may use."""
+    import os
+
+    names = [
+        line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    return f"{names[0] if names else 'unknown processor'}, {len(os.sched_getaffinity(0))} cores"

@@ -1,0 +1,43 @@
+"""One operator at a time on one thread: what the device adds to a small call, and what its pool saves on a large one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+from .measure import Ratio, ratio
+
+LARGE = 1 << 24
+
+
+def run(pairs: int) -> Iterator[Ratio]:
+    """Small calls are timed 2000 at a time, so that a pair lasts milliseconds."""
+    small = {"cpu": torch.randn(16), "flagos": torch.randn(16).to("flagos")}
+    square = {device: torch.randn(16, 16).to(device) for device in small}
+    cases: list[tuple[str, dict[str, torch.Tensor], Callable[[torch.Tensor], torch.Tensor], float]] = [
+        ("add, 16 floats", small, lambda x: x + x, 1.6),
+        ("mm, 16 x 16", square, lambda x: torch.mm(x, x), 1.6),
+        ("view", square, lambda x: x.view(256), 1.05),
+        ("transpose", square, lambda x: x.transpose(0, 1), 1.05),
+        ("slice", square, lambda x: x[2:9], 1.05),
+    ]
+    torch.set_num_threads(1)
+    for name, operands, call, limit in cases:
+        yield ratio(
+            name,
+            lambda x=operands["flagos"], call=call: call(x),
+            lambda x=operands["cpu"], call=call: call(x),
+            calls=2000,
+            pairs=2 * pairs + 1,
+            limit=limit,
+        )
+    large = {device: torch.randn(LARGE).to(device) for device in small}
+    yield ratio(
+        "add, 16 M floats",
+        lambda: large["flagos"] + large["flagos"],
+        lambda: large["cpu"] + large["cpu"],
+        calls=1,
+        pairs=pairs,
+        limit=0.4,
+    )
