@@ -1,4 +1,4 @@
-"""One operator at a time on one thread: what the device adds to a small call, and what its pool saves on a large one."""
+"""One operator at a time on one thread: what the device adds to a small call and saves on a large one."""
 
 from __future__ import annotations
 
