@@ -99,17 +99,19 @@ def test_only_the_registrations_change_torch() -> None:
                         for inner, thing in list(vars(value).items()):
                             seen[value.__name__, inner, value] = thing
         return seen
-    before = look()
+    first, before = look(), look()
+    before = {key: value for key, value in before.items() if first.get(key) is value}  # some are made at each look
     import torch_fl
     after = look()
     print(sorted({key[:2] for key in before if key in after and before[key] is not after[key]}))
-    print(sorted({key[:2] for key in after if key not in before}))
+    print(sorted({key[:2] for key in after if key not in first}))
     """
     done = fresh(program, TORCH_DEVICE_BACKEND_AUTOLOAD="0")  # looking at old names makes PyTorch warn
     assert done.returncode == 0, done.stderr
     changed, added = done.stdout.splitlines()
-    # Private counters of torch.ops and of the registration functions themselves.
-    assert [pair for pair in eval(changed) if not pair[1].startswith("_")] == []
+    # PyTorch's renaming teaches its two enums of devices the new name; names with "_" are its own bookkeeping.
+    enums = {("DeviceType", "name"), ("ProfilerActivity", "name")}
+    assert {pair for pair in eval(changed) if not pair[1].startswith("_")} <= enums
     names = [pair for pair in eval(added) if not pair[0].startswith("torch.flagos") and not pair[1].startswith("_")]
     expected = {("torch", "flagos")} | {(owner, name) for owner, names in GENERATED.items() for name in names}
     assert set(names) - {("_Ops", "flagos"), ("torch.ops", "flagos")} <= expected
