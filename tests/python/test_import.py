@@ -20,6 +20,9 @@ GENERATED = {
     "PackedSequence": {"flagos", "is_flagos"},
     "UntypedStorage": {"flagos", "is_flagos"},
     "TypedStorage": {"flagos", "is_flagos"},
+    "_StorageBase": {"flagos", "is_flagos"},
+    "DeviceType": {"FLAGOS"},
+    "ProfilerActivity": {"FLAGOS"},
 }
 
 
