@@ -1,6 +1,6 @@
 """Our random numbers against PyTorch's on the CPU: rand, randn and dropout, one thread, interleaved.
 
-PyTorch allocates its output in each call; we write to memory that is there, as the device's pool hands it out. Times are
+PyTorch allocates its output in each call; we write to memory that is there, as from the device's pool. Times are
 those of the thread's own CPU time, which other programs disturb less than they do the clock; on a quiet machine the two
 agree. The result is the ratio of the medians, with the range of the pairs' ratios. Two threads: random_bench.
 

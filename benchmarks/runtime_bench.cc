@@ -81,38 +81,40 @@ int main(int argc, char** argv) {
   // 256 blocks of mixed sizes, released in another order: what a training step does to the small pool.
   constexpr int kBatch = 256;
   const auto size_of = [](int i) { return static_cast<uint64_t>(64 + (i * 7919 % 61) * 1000); };
-  compare("256 blocks of mixed sizes, released out of order", rounds, 200,
-          [&](int) {
-            fl_block* blocks[kBatch];
-            for (int i = 0; i < kBatch; ++i) must(fl_block_allocate(stream, size_of(i), &blocks[i]));
-            for (int i = 0; i < kBatch; ++i) fl_block_release(blocks[i * 77 % kBatch]);
-          },
-          [&](int) {
-            void* blocks[kBatch];
-            for (int i = 0; i < kBatch; ++i) keep(blocks[i] = std::malloc(size_of(i)));
-            for (int i = 0; i < kBatch; ++i) std::free(blocks[i * 77 % kBatch]);
-          });
+  compare(
+      "256 blocks of mixed sizes, released out of order", rounds, 200,
+      [&](int) {
+        fl_block* blocks[kBatch];
+        for (int i = 0; i < kBatch; ++i) must(fl_block_allocate(stream, size_of(i), &blocks[i]));
+        for (int i = 0; i < kBatch; ++i) fl_block_release(blocks[i * 77 % kBatch]);
+      },
+      [&](int) {
+        void* blocks[kBatch];
+        for (int i = 0; i < kBatch; ++i) keep(blocks[i] = std::malloc(size_of(i)));
+        for (int i = 0; i < kBatch; ++i) std::free(blocks[i * 77 % kBatch]);
+      });
 
   fl_device_info info{};
   info.struct_size = sizeof(info);
   must(fl_device_get_info(0, &info));
   if (info.capabilities & FL_CAP_HOST_ACCESS) {
     constexpr size_t kBig = 64 << 20;
-    compare("64 MiB: allocate, write every page, release", std::min(rounds, 15), 1,
-            [&](int) {
-              fl_block* block = nullptr;
-              must(fl_block_allocate(stream, kBig, &block));
-              auto* bytes = reinterpret_cast<char*>(block->address);
-              for (size_t at = 0; at < kBig; at += 4096) bytes[at] = 1;
-              keep(bytes);
-              fl_block_release(block);
-            },
-            [&](int) {
-              auto* bytes = static_cast<char*>(std::malloc(kBig));
-              for (size_t at = 0; at < kBig; at += 4096) bytes[at] = 1;
-              keep(bytes);
-              std::free(bytes);
-            });
+    compare(
+        "64 MiB: allocate, write every page, release", std::min(rounds, 15), 1,
+        [&](int) {
+          fl_block* block = nullptr;
+          must(fl_block_allocate(stream, kBig, &block));
+          auto* bytes = reinterpret_cast<char*>(block->address);
+          for (size_t at = 0; at < kBig; at += 4096) bytes[at] = 1;
+          keep(bytes);
+          fl_block_release(block);
+        },
+        [&](int) {
+          auto* bytes = static_cast<char*>(std::malloc(kBig));
+          for (size_t at = 0; at < kBig; at += 4096) bytes[at] = 1;
+          keep(bytes);
+          std::free(bytes);
+        });
   }
   return 0;
 }

@@ -39,6 +39,15 @@ Devices find_devices() {
     check(fl_routing_declare_driver(info.driver_index, info.driver));
     found.single_host_driver &= facts.host_access && !facts.asynchronous && facts.driver == 0;
   }
+  // Drivers without devices here, so that a conf file may have a section for them.
+  int32_t drivers = 0;
+  check(fl_driver_count(&drivers));
+  for (int32_t i = 0; i < drivers; ++i) {
+    fl_driver_report report{};
+    report.struct_size = sizeof report;
+    check(fl_driver_at(i, &report));
+    if (report.selected == 0) check(fl_routing_declare_driver(-1, report.name));
+  }
   return found;
 }
 

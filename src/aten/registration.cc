@@ -1,6 +1,6 @@
-// Gives PrivateUse1 a kernel for every aten operator that PyTorch's CPU has one for: the routed kernel, which looks at the
-// operator's route and runs the target. The list is asked of the dispatcher when the library is loaded, so it is that of
-// the PyTorch at hand.
+// Gives PrivateUse1 a kernel for every aten operator that PyTorch's CPU has one for: the routed kernel, which looks at
+// the operator's route and runs the target. The list is asked of the dispatcher when the library is loaded, so it is
+// that of the PyTorch at hand.
 //
 // Note [Which operators are routed]
 //  - Those with a CPU kernel. An operator without one is decomposed by PyTorch into such ones; giving it a kernel here
@@ -21,6 +21,7 @@
 #include "aten/operator.h"
 #include "aten/own_kernels.h"
 #include "aten/structural.h"
+#include "aten/unboxed.h"
 
 namespace flagos {
 namespace {
@@ -79,7 +80,9 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   std::unordered_map<std::string_view, OwnKernel> own;
   for (const auto& kernel : own_kernels()) own.emplace(kernel.name, kernel.run);
   std::unordered_map<std::string, ShortWay> short_ways;
-  for (auto& way : elementwise_short_ways()) short_ways.emplace(way.name, way);
+  for (const auto& ways : {elementwise_short_ways(), unboxed_ways()}) {
+    for (const auto& way : ways) short_ways.emplace(way.name, way);
+  }
   const auto route = [&](const c10::OperatorHandle& handle) {
     auto& op = operator_for(handle);
     if (const auto way = short_ways.find(op.name); way != short_ways.end()) {

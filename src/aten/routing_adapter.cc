@@ -1,13 +1,12 @@
-// What the routing room asks of the plugin: traits, texts, the shadow comparison, exceptions; and the targets that other
-// parts of flagos bring and that are known by name before they are there.
+// What the routing room asks of the plugin: traits, texts, the shadow comparison, exceptions; and the targets that
+// other parts of flagos bring and that are known by name before they are there.
 #include <ATen/core/Tensor.h>
-
-#include <array>
 
 #include "aten/errors.h"
 #include "aten/operator.h"
 #include "aten/shadow.h"
 #include "aten/traits.h"
+#include "flagos/runtime.h"
 
 namespace flagos {
 namespace {
@@ -34,34 +33,28 @@ const fl_routing_adapter kAdapter{
     },
     [](fl_status status) { raise(status); }};
 
-struct AbsentTarget {
-  const char *name, *aliases, *drivers, *why;
-};
-
-// Words of the reference's conf files whose kernels come with other parts.
-constexpr std::array<AbsentTarget, 5> kAbsent{{
-    {"flagos", "flaggems", nullptr, "FlagGems' kernels are not part of this build; route the operator to cpu"},
-    {"flagos_python", "flaggems_python", nullptr, "FlagGems' Python functions are not part of this build; route the operator to cpu"},
-    {"cuda", nullptr, "cuda", "this build has no driver for CUDA devices; route the operator to cpu"},
-    {"metax", nullptr, "metax", "this build has no driver for MetaX devices; route the operator to cpu"},
-    {"ascend", nullptr, "ascend", "this build has no driver for Ascend devices; route the operator to cpu"},
-}};
+void declare_absent(const char* name, const char* aliases, const char* drivers, const char* why) {
+  fl_target_info info{};
+  info.struct_size = sizeof info;
+  info.name = name;
+  info.aliases = aliases;
+  info.drivers = drivers;
+  info.absent = why;
+  int32_t id = -1;
+  check(fl_routing_declare_target(&info, &id));
+}
 
 const bool declared = [] {
   fl_routing_set_adapter(&kAdapter);
   for (int dtype = 0; dtype < 31; ++dtype) {
     fl_routing_name_trait(dtype, c10::toString(static_cast<at::ScalarType>(dtype)));
   }
-  for (const auto& target : kAbsent) {
-    fl_target_info info{};
-    info.struct_size = sizeof info;
-    info.name = target.name;
-    info.aliases = target.aliases;
-    info.drivers = target.drivers;
-    info.absent = target.why;
-    int32_t id = -1;
-    check(fl_routing_declare_target(&info, &id));
-  }
+  declare_absent("flagos", "flaggems", nullptr,
+                 "FlagGems' kernels are not part of this build; route the operator to cpu");
+  declare_absent("flagos_python", "flaggems_python", nullptr,
+                 "FlagGems' Python functions are not part of this build; route the operator to cpu");
+  const char *vendor = nullptr, *why = nullptr;
+  for (int32_t i = 0; fl_absent_vendor(i, &vendor, &why) != 0; ++i) declare_absent(vendor, nullptr, vendor, why);
   return true;
 }();
 

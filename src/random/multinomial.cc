@@ -51,8 +51,8 @@ Flaw accumulate(const P* row, int64_t categories, double* sums) {
   return sum > 0 && std::isfinite(sum) ? Flaw::kNone : Flaw::kSum;
 }
 
-// The first of `count` ascending sums that is above the target, which the last one is. Halves without a branch: each way
-// is as likely as the other, so a predicted branch would be wrong every second time.
+// The first of `count` ascending sums that is above the target, which the last one is. Halves without a branch: each
+// way is as likely as the other, so a predicted branch would be wrong every second time.
 int64_t first_above(const double* sums, int64_t count, double target) {
   const double* base = sums;
   while (count > 1) {
@@ -63,8 +63,8 @@ int64_t first_above(const double* sums, int64_t count, double target) {
   return base - sums;
 }
 
-// Each sample is the first category whose running sum is above u * total. u < 1 and the rounding of the product keep it below the
-// total, and a category of probability 0 has the sum of the one before it, so it is never the first.
+// Each sample is the first category whose running sum is above u * total. u < 1 and the rounding of the product keep it
+// below the total, and a category of probability 0 has the sum of the one before it, so it is never the first.
 void search(const Call& call, int64_t row, const double* sums) {
   const double total = sums[call.categories - 1];
   parallel_for(0, call.samples, kGrain, [&](int64_t first, int64_t last) {

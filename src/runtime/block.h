@@ -38,11 +38,11 @@ struct Block : fl_block {
   StreamMemory* owner;
   Block* next_free;  // in whichever list its state puts it
   Block* previous_free;
-  uint64_t requested;            // what the caller asked for
-  Block* before;                 // neighbours by address in the segment, null at its ends
+  uint64_t requested;  // what the caller asked for
+  Block* before;       // neighbours by address in the segment, null at its ends
   Block* after;
   Segment* segment;
-  std::vector<fl_stream*> users; // streams other than the owner that were recorded
+  std::vector<fl_stream*> users;  // streams other than the owner that were recorded
 
   bool is_whole_segment() const { return !before && !after; }
 };

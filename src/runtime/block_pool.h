@@ -9,16 +9,16 @@
 //     request, rounded to 2 MiB.
 //  4. When the driver is out of memory or the fraction is used up: deferred blocks are waited for, the cache of every
 //     stream is given back, and the driver is asked once more.
-// Released small blocks stay uncut and unmerged until step 2 finds nothing, then all of them merge with their neighbours.
-// A release costs one merge at most, so this is paid for by the releases before.
+// Released small blocks stay uncut and unmerged until step 2 finds nothing, then all of them merge with their
+// neighbours. A release costs one merge at most, so this is paid for by the releases before.
 //
 // Note [When a large block is cut]
 // Shared segments are cut freely. The block of a segment of its own is cut for a request of at least half its size. For
 // a smaller one only while more of the stream's large memory lies idle than is in use: without the first rule a step
-// that frees a 64 MiB activation and asks for 2 MiB would ask the driver for another 64 MiB every time; without the second
-// a program that goes from few big to many middling tensors would hold twice its memory for ever. So the stream's large
-// memory never grows past an idle block that would do unless idle memory is the smaller part. A rest of up to an eighth
-// stays with the block: sizes that wander a little from step to step go on using the same segment.
+// that frees a 64 MiB activation and asks for 2 MiB would ask the driver for another 64 MiB every time; without the
+// second a program that goes from few big to many middling tensors would hold twice its memory for ever. So the
+// stream's large memory never grows past an idle block that would do unless idle memory is the smaller part. A rest of
+// up to an eighth stays with the block: sizes that wander a little from step to step go on using the same segment.
 #ifndef FLAGOS_RUNTIME_BLOCK_POOL_H_
 #define FLAGOS_RUNTIME_BLOCK_POOL_H_
 
@@ -110,7 +110,7 @@ class BlockPool {
   const uint64_t granularity_;  // of block sizes
   Block empty_{};               // every request of 0 bytes
 
-  std::mutex growth_;           // one thread at a time asks the driver; see Note [Order of locks]
+  std::mutex growth_;  // one thread at a time asks the driver; see Note [Order of locks]
   Deferred deferred_;
   std::atomic<uint64_t> limit_;  // bytes that may be reserved
   std::atomic<double> fraction_{1.0};
@@ -119,7 +119,7 @@ class BlockPool {
   PoolCounters counters_;
   std::map<fl_addr, std::unique_ptr<Segment>> segments_;
   std::vector<std::unique_ptr<StreamMemory>> memories_;
-  std::deque<Block> records_;    // every record that was ever made; addresses stay
+  std::deque<Block> records_;  // every record that was ever made; addresses stay
   Block* retired_ = nullptr;
 };
 

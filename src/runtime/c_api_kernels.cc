@@ -25,7 +25,8 @@ void fl_kernel_release(fl_kernel* kernel) {
   kernel->device->retired_kernels->retire(kernel);
 }
 
-fl_status fl_launch(fl_kernel* kernel, const fl_launch_config* config, const fl_arg* args, uint32_t arg_count, fl_stream* stream) {
+fl_status fl_launch(fl_kernel* kernel, const fl_launch_config* config, const fl_arg* args, uint32_t arg_count,
+                    fl_stream* stream) {
   if (kernel && stream && kernel->device == stream->device && kernel->device->usable()) [[likely]] {
     Device& device = *kernel->device;
     if (device.asynchronous) {
@@ -43,7 +44,8 @@ fl_status fl_launch(fl_kernel* kernel, const fl_launch_config* config, const fl_
   return guarded([&] {
     if (!kernel || !stream) fl::fail(FL_INVALID_ARGUMENT, "A launch needs a kernel and a stream.");
     kernel->device->require_usable();
-    fl::fail(FL_INVALID_ARGUMENT, "A kernel of flagos:%d cannot be launched on a stream of flagos:%d. Load it on that device.",
+    fl::fail(FL_INVALID_ARGUMENT,
+             "A kernel of flagos:%d cannot be launched on a stream of flagos:%d. Load it on that device.",
              kernel->device->index, stream->device->index);
   });
 }

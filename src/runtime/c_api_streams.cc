@@ -28,7 +28,8 @@ fl_status fl_stream_from_id(int32_t device, int64_t id, fl_stream** stream) {
   return guarded([&] {
     *stream = Devices::get().at(device).streams->from_id(id);
     if (!*stream) {
-      fl::fail(FL_INVALID_ARGUMENT, "flagos:%d has handed out no stream with the id %lld.", device, static_cast<long long>(id));
+      fl::fail(FL_INVALID_ARGUMENT, "flagos:%d has handed out no stream with the id %lld.", device,
+               static_cast<long long>(id));
     }
   });
 }
@@ -61,7 +62,8 @@ fl_status fl_stream_wait(fl_stream* stream, fl_event* event) {
     other.require_usable();
     if (!event->recorded.load(std::memory_order_acquire)) return;
     if (&device == &other) {
-      device.check(device.api.stream_wait(device.ordinal, stream->handle, event->handle), "make a stream wait for an event");
+      device.check(device.api.stream_wait(device.ordinal, stream->handle, event->handle),
+                   "make a stream wait for an event");
     } else {
       // Handles of two devices never meet in a driver call: the host waits in the stream's place.
       other.check(other.api.event_synchronize(other.ordinal, event->handle), "wait for an event");
@@ -85,7 +87,8 @@ fl_status fl_stream_host_function(fl_stream* stream, void (*function)(void* cont
     Device& device = *stream->device;
     device.require_usable();
     if (device.driver.hostfunc.struct_size) {
-      device.check(device.driver.hostfunc.enqueue(device.ordinal, stream->handle, function, context), "enqueue a host function");
+      device.check(device.driver.hostfunc.enqueue(device.ordinal, stream->handle, function, context),
+                   "enqueue a host function");
       return;
     }
     fl::runtime::synchronize(stream);
@@ -102,7 +105,8 @@ fl_status fl_event_create(int32_t index, int32_t timing, fl_event** event) {
       return;
     }
     if (!device.driver.can(FL_CAP_EVENT_TIMING)) {
-      fl::fail(FL_UNSUPPORTED, "%s has no events with timing. Create the event without timing, and take the time on the host.",
+      fl::fail(FL_UNSUPPORTED,
+               "%s has no events with timing. Create the event without timing, and take the time on the host.",
                device.name().c_str());
     }
     fl_hal_event handle = nullptr;
@@ -130,7 +134,8 @@ fl_status fl_event_record(fl_event* event, fl_stream* stream) {
     need(stream, "stream");
     Device& device = *event->device;
     if (stream->device != &device) {
-      fl::fail(FL_INVALID_ARGUMENT, "An event of flagos:%d cannot be recorded on a stream of flagos:%d. Create it on that device.",
+      fl::fail(FL_INVALID_ARGUMENT,
+               "An event of flagos:%d cannot be recorded on a stream of flagos:%d. Create it on that device.",
                device.index, stream->device->index);
     }
     device.require_usable();
@@ -165,7 +170,8 @@ fl_status fl_event_elapsed(fl_event* start, fl_event* stop, double* milliseconds
     need(stop, "stop event");
     Device& device = *start->device;
     device.require_usable();
-    if (stop->device != &device) fl::fail(FL_INVALID_ARGUMENT, "The two events of a measurement are on different devices.");
+    if (stop->device != &device)
+      fl::fail(FL_INVALID_ARGUMENT, "The two events of a measurement are on different devices.");
     if (!start->timing || !stop->timing) {
       fl::fail(FL_INVALID_ARGUMENT, "An event without timing cannot be measured with. Create both events with timing.");
     }

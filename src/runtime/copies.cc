@@ -56,7 +56,8 @@ void enqueue(fl_stream* stream, fl_copy_kind kind, uint64_t dst, uint64_t src, u
 
 // The range must not be released to the pinned cache and be used again before the stream has passed the copy. The
 // driver itself tells pinned memory from other; without FL_COPY_ASYNC the caller waits anyway.
-void copy_with_host(fl_stream* stream, fl_copy_kind kind, uint64_t dst, uint64_t src, uint64_t size, bool asynchronous) {
+void copy_with_host(fl_stream* stream, fl_copy_kind kind, uint64_t dst, uint64_t src, uint64_t size,
+                    bool asynchronous) {
   enqueue(stream, kind, dst, src, size);
   if (asynchronous) {
     Devices::get().pinned().record_stream(pointer(kind == FL_COPY_HOST_TO_DEVICE ? src : dst), stream);
@@ -75,8 +76,8 @@ void copy_on_device(const fl_copy_side& dst, const fl_copy_side& src, uint64_t s
 void copy_between_peers(const fl_copy_side& dst, const fl_copy_side& src, uint64_t size) {
   Device& from = *src.stream->device;
   order_after(src.stream, dst.stream);
-  from.check(from.driver.peer.copy(from.ordinal, src.stream->handle, dst.stream->device->ordinal, dst.address, from.ordinal,
-                                   src.address, size),
+  from.check(from.driver.peer.copy(from.ordinal, src.stream->handle, dst.stream->device->ordinal, dst.address,
+                                   from.ordinal, src.address, size),
              "copy to another device of its driver");
   order_after(dst.stream, src.stream);
 }

@@ -46,8 +46,8 @@ class Deferred {
   void pass(fl_stream* stream, const Mark& mark, std::vector<void*>* ready);
 
   std::mutex mutex_;
-  std::atomic<size_t> count_{0};                     // items
-  std::map<fl_stream*, std::deque<Mark>> marks_;     // in a stream's order, so that only the first one is asked
+  std::atomic<size_t> count_{0};                  // items
+  std::map<fl_stream*, std::deque<Mark>> marks_;  // in a stream's order, so that only the first one is asked
 };
 
 }  // namespace fl::runtime

@@ -13,12 +13,18 @@ namespace {
 // One thing to do, by the driver's status.
 const char* next_step(fl_status status) {
   switch (status) {
-    case FL_OUT_OF_MEMORY: return "Free memory of this device or of the host and try again";
-    case FL_INVALID_ARGUMENT: return "Check the arguments of this call";
-    case FL_UNSUPPORTED: return "Use another device, or another target for this operator in the routing file";
-    case FL_DEVICE_LOST: return "Its memory contents are gone: save what the host holds and restart the process";
-    case FL_ABSENT: return "Run `flagos doctor` to see which drivers are usable";
-    default: return "Run `flagos doctor` and send its output with this text to the driver's author";
+    case FL_OUT_OF_MEMORY:
+      return "Free memory of this device or of the host and try again";
+    case FL_INVALID_ARGUMENT:
+      return "Check the arguments of this call";
+    case FL_UNSUPPORTED:
+      return "Use another device, or another target for this operator in the routing file";
+    case FL_DEVICE_LOST:
+      return "Its memory contents are gone: save what the host holds and restart the process";
+    case FL_ABSENT:
+      return "Run `flagos doctor` to see which drivers are usable";
+    default:
+      return "Run `flagos doctor` and send its output with this text to the driver's author";
   }
 }
 
@@ -54,7 +60,8 @@ void Device::fail_unusable() const {
 std::string Device::failure_text(fl_status status, const char* what) {
   const char* text = api.last_error();
   if (status == FL_DEVICE_LOST) condition_.store(Condition::kLost, std::memory_order_relaxed);
-  return name() + " cannot " + what + ": " + (text && *text ? text : status_name(status)) + ". " + next_step(status) + ".";
+  return name() + " cannot " + what + ": " + (text && *text ? text : status_name(status)) + ". " + next_step(status) +
+         ".";
 }
 
 void Device::fail(fl_status status, const char* what) {
@@ -68,7 +75,8 @@ void Device::log_failure(fl_status status, const char* what) noexcept {
 }
 
 void Device::after_fork_in_child() noexcept {
-  // An unopened device is refused as well: the parent may have opened the driver's library, which is enough to break it.
+  // An unopened device is refused as well: the parent may have opened the driver's library, which is enough to break
+  // it.
   if (!driver.can(FL_CAP_FORK_SAFE)) condition_.store(Condition::kForked, std::memory_order_relaxed);
 }
 

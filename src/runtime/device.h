@@ -40,16 +40,19 @@ class Device {
   bool usable() const noexcept { return condition_.load(std::memory_order_relaxed) == Condition::kUsable; }
   // Throws the one error of a device that is lost, or that was opened before a fork.
   void require_usable() const {
-    if (!usable()) [[unlikely]] fail_unusable();
+    if (!usable()) [[unlikely]]
+      fail_unusable();
   }
 
   // Throws unless FL_OK: "flagos:0 (driver sim, device 0) cannot <what>: <the driver's text>. <one thing to do>".
   void check(fl_status status, const char* what) {
-    if (status != FL_OK) [[unlikely]] fail(status, what);
+    if (status != FL_OK) [[unlikely]]
+      fail(status, what);
   }
   // The same for a question: FL_OK and FL_NOT_READY are answers.
   fl_status answer(fl_status status, const char* what) {
-    if (status != FL_OK && status != FL_NOT_READY) [[unlikely]] fail(status, what);
+    if (status != FL_OK && status != FL_NOT_READY) [[unlikely]]
+      fail(status, what);
     return status;
   }
   [[noreturn]] void fail(fl_status status, const char* what);

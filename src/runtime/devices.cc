@@ -68,7 +68,8 @@ Device& Devices::at(int32_t index) const {
     return *devices_[static_cast<size_t>(index)];
   }
   const int32_t known = count();
-  if (known == 0) fl::fail(FL_ABSENT, "There is no flagos device here. Run `flagos doctor` to see why each driver is absent.");
+  if (known == 0)
+    fl::fail(FL_ABSENT, "There is no flagos device here. Run `flagos doctor` to see why each driver is absent.");
   fl::fail(FL_INVALID_ARGUMENT, "flagos:%d does not exist: there %s %d device%s. Use an index from 0 to %d.", index,
            known == 1 ? "is" : "are", known, known == 1 ? "" : "s", known - 1);
 }

@@ -13,8 +13,6 @@ namespace fl::runtime {
 namespace {
 
 constexpr char kHost[] = "host";
-// The software accelerator is for tests: a machine without a chip must not end up on it unasked.
-constexpr char kOnlyWhenNamed[] = "sim";
 constexpr char kPrefix[] = "libflagos_driver_";
 constexpr char kSuffix[] = ".so";
 
@@ -90,8 +88,7 @@ std::string DriverList::known_names() const {
 void DriverList::open(Row* row) {
   if (row->opened) return;
   row->opened = true;
-  OpenedDriver opened =
-      row->entry ? open_driver(row->name, row->entry) : open_driver_library(row->name, row->origin);
+  OpenedDriver opened = row->entry ? open_driver(row->name, row->entry) : open_driver_library(row->name, row->origin);
   row->status = opened.status;
   row->reason = std::move(opened.reason);
   row->driver = std::move(opened.driver);
@@ -114,9 +111,10 @@ void DriverList::select_named(const std::vector<std::string>& wanted) {
   for (const std::string& name : wanted) {
     Row* row = find(name);
     if (!row) {
-      return refuse(FL_INVALID_ARGUMENT, "FLAGOS_DRIVER names the driver \"" + name + "\", which is not known here (known: " +
-                                             known_names() + "). Correct the name, or put the folder that holds " + kPrefix +
-                                             name + kSuffix + " into FLAGOS_DRIVER_PATH.");
+      return refuse(FL_INVALID_ARGUMENT, "FLAGOS_DRIVER names the driver \"" + name +
+                                             "\", which is not known here (known: " + known_names() +
+                                             "). Correct the name, or put the folder that holds " + kPrefix + name +
+                                             kSuffix + " into FLAGOS_DRIVER_PATH.");
     }
     if (row->selected) {
       return refuse(FL_INVALID_ARGUMENT, "FLAGOS_DRIVER names the driver \"" + name + "\" twice. Name it once.");
@@ -133,7 +131,7 @@ void DriverList::select_named(const std::vector<std::string>& wanted) {
 
 void DriverList::select_by_default() {
   for (const auto& row : rows_) {
-    if (row->name == kHost || row->name == kOnlyWhenNamed) continue;
+    if (row->name == kHost) continue;
     open(row.get());
     if (row->status == FL_OK) select(row.get());
   }

@@ -26,7 +26,7 @@ class DriverList {
  public:
   struct Row {
     std::string name;
-    std::string origin;  // "linked in" or a path
+    std::string origin;                  // "linked in" or a path
     fl_driver_entry_fn entry = nullptr;  // linked in only
     bool opened = false;
     fl_status status = FL_OK;

@@ -17,7 +17,11 @@ namespace {
 constexpr int32_t kDeviceLimit = 1024;
 constexpr uint32_t kLeastAlignment = 64;  // what runtime.h promises for every block
 
-OpenedDriver broken(fl_status status, std::string reason) { return {status, std::move(reason), nullptr, {}}; }
+// A status that no version of the table has, or that is no failure, is the driver's mistake.
+OpenedDriver broken(fl_status status, std::string reason) {
+  const bool known = status > FL_NOT_READY && status <= FL_INTERNAL;
+  return {known ? status : FL_INTERNAL, std::move(reason), nullptr, {}};
+}
 
 // Calls into the driver; a C++ exception that it lets out becomes `thrown`.
 template <class Call>

@@ -16,16 +16,32 @@ struct Required {
   const char* name;
   size_t offset;
 };
-#define FL_REQUIRED(member) Required{#member, offsetof(fl_driver, member)}
+#define FL_REQUIRED(member) \
+  Required { #member, offsetof(fl_driver, member) }
 constexpr Required kRequired[] = {
-    FL_REQUIRED(last_error),         FL_REQUIRED(device_count),  FL_REQUIRED(device_info),
-    FL_REQUIRED(device_synchronize), FL_REQUIRED(allocate),      FL_REQUIRED(release),
-    FL_REQUIRED(memory_info),        FL_REQUIRED(copy),          FL_REQUIRED(fill),
-    FL_REQUIRED(stream_create),      FL_REQUIRED(stream_destroy), FL_REQUIRED(stream_query),
-    FL_REQUIRED(stream_synchronize), FL_REQUIRED(stream_wait),   FL_REQUIRED(stream_native),
-    FL_REQUIRED(event_create),       FL_REQUIRED(event_destroy), FL_REQUIRED(event_record),
-    FL_REQUIRED(event_query),        FL_REQUIRED(event_synchronize), FL_REQUIRED(event_elapsed),
-    FL_REQUIRED(host_allocate),      FL_REQUIRED(host_release),
+    FL_REQUIRED(last_error),
+    FL_REQUIRED(device_count),
+    FL_REQUIRED(device_info),
+    FL_REQUIRED(device_synchronize),
+    FL_REQUIRED(allocate),
+    FL_REQUIRED(release),
+    FL_REQUIRED(memory_info),
+    FL_REQUIRED(copy),
+    FL_REQUIRED(fill),
+    FL_REQUIRED(stream_create),
+    FL_REQUIRED(stream_destroy),
+    FL_REQUIRED(stream_query),
+    FL_REQUIRED(stream_synchronize),
+    FL_REQUIRED(stream_wait),
+    FL_REQUIRED(stream_native),
+    FL_REQUIRED(event_create),
+    FL_REQUIRED(event_destroy),
+    FL_REQUIRED(event_record),
+    FL_REQUIRED(event_query),
+    FL_REQUIRED(event_synchronize),
+    FL_REQUIRED(event_elapsed),
+    FL_REQUIRED(host_allocate),
+    FL_REQUIRED(host_release),
 };
 #undef FL_REQUIRED
 

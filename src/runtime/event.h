@@ -24,7 +24,7 @@ class EventPool {
  public:
   explicit EventPool(Device& device) : device_(device) {}
 
-  fl_hal_event take();               // throws what the driver answers
+  fl_hal_event take();  // throws what the driver answers
   void give_back(fl_hal_event event) noexcept;
 
   // An event for the length of a scope. A wait that was enqueued for it keeps the point that it saw.

@@ -44,7 +44,8 @@ uint32_t FreeBlocks::next_class(uint32_t from) const {
 
 Block* FreeBlocks::best_fit(uint64_t size) const {
   // The class of `size` itself may hold smaller blocks too, the ones above only larger ones.
-  for (uint32_t size_class = next_class(class_of(size)); size_class < kClasses; size_class = next_class(size_class + 1)) {
+  for (uint32_t size_class = next_class(class_of(size)); size_class < kClasses;
+       size_class = next_class(size_class + 1)) {
     Block* best = nullptr;
     for (Block* block = heads_[size_class]; block; block = block->next_free) {
       if (block->size < size || (best && block->size >= best->size)) continue;

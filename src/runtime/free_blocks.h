@@ -17,10 +17,10 @@ namespace fl::runtime {
 
 class FreeBlocks {
  public:
-  static constexpr uint64_t kUnit = 512;         // every block's size is a multiple; small enough for a scalar tensor
-  static constexpr uint32_t kLinear = 4096;      // classes of one size each, up to 2 MiB
-  static constexpr uint32_t kSteps = 32;         // classes to each power of two above
-  static constexpr uint32_t kTopBits = 64 - 9;   // bits of the largest size in units
+  static constexpr uint64_t kUnit = 512;        // every block's size is a multiple; small enough for a scalar tensor
+  static constexpr uint32_t kLinear = 4096;     // classes of one size each, up to 2 MiB
+  static constexpr uint32_t kSteps = 32;        // classes to each power of two above
+  static constexpr uint32_t kTopBits = 64 - 9;  // bits of the largest size in units
   static constexpr uint32_t kClasses = kLinear + (kTopBits - 12) * kSteps;
 
   FreeBlocks() : heads_(new Block*[kClasses]()) {}

@@ -24,12 +24,15 @@ fl_kernel* load_kernel(Device& device, const fl_kernel_image& image) {
   device.retired_kernels->unload_finished();
   const fl_hal_module1& driver = device.driver.module;
   if (!driver.struct_size) {
-    fl::fail(FL_UNSUPPORTED, "%s cannot load the kernel %s: its driver has no \"module/1\". Route the operator to another target.",
+    fl::fail(FL_UNSUPPORTED,
+             "%s cannot load the kernel %s: its driver has no \"module/1\". Route the operator to another target.",
              device.name().c_str(), image.function);
   }
   std::string known;
   if (!takes_kind(driver, image.kind, &known)) {
-    fl::fail(FL_UNSUPPORTED, "%s cannot load the kernel %s: its driver takes no image of kind \"%s\" (it takes: %s). Compile it for one of these.",
+    fl::fail(FL_UNSUPPORTED,
+             "%s cannot load the kernel %s: its driver takes no image of kind \"%s\" (it takes: %s). Compile it for "
+             "one of these.",
              device.name().c_str(), image.function, image.kind, known.c_str());
   }
   const std::string what = std::string("load the kernel ") + image.function;

@@ -1,5 +1,5 @@
-// Kernels: a module of the driver's with one of its functions, counted, unloaded when nobody holds it and no stream runs
-// it.
+// Kernels: a module of the driver's with one of its functions, counted, unloaded when nobody holds it and no stream
+// runs it.
 #ifndef FLAGOS_RUNTIME_KERNEL_H_
 #define FLAGOS_RUNTIME_KERNEL_H_
 

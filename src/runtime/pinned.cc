@@ -32,8 +32,9 @@ PinnedPool::~PinnedPool() = default;
 
 Device& PinnedPool::device() const {
   if (!device_) {
-    fl::fail(FL_ABSENT, "Pinned memory comes from a device's driver, and there is no flagos device here. Run `flagos doctor` "
-                        "to see why each driver is absent.");
+    fl::fail(FL_ABSENT,
+             "Pinned memory comes from a device's driver, and there is no flagos device here. Run `flagos doctor` "
+             "to see why each driver is absent.");
   }
   device_->require_usable();
   return *device_;
@@ -42,7 +43,8 @@ Device& PinnedPool::device() const {
 void* PinnedPool::allocate(uint64_t size) {
   if (size == 0) return nullptr;
   Device& device = this->device();
-  if (size > kLargest) fl::fail(FL_OUT_OF_MEMORY, "No host has %llu bytes to pin.", static_cast<unsigned long long>(size));
+  if (size > kLargest)
+    fl::fail(FL_OUT_OF_MEMORY, "No host has %llu bytes to pin.", static_cast<unsigned long long>(size));
   const uint64_t rounded = std::bit_ceil(std::max(size, kLeast));
   std::vector<void*> ready;
   deferred_.poll(&ready);
@@ -94,7 +96,8 @@ PinnedPool::Block* PinnedPool::live_block(const void* pointer) {
 
 bool PinnedPool::contains(const void* pointer) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
-  if (address < lowest_.load(std::memory_order_relaxed) || address >= highest_.load(std::memory_order_relaxed)) return false;
+  if (address < lowest_.load(std::memory_order_relaxed) || address >= highest_.load(std::memory_order_relaxed))
+    return false;
   const std::lock_guard lock(mutex_);
   return live_block(pointer) != nullptr;
 }
@@ -151,7 +154,8 @@ void PinnedPool::trim() {
   for (std::vector<Block*>& free : free_) {
     for (const Block* block : free) {
       void* pointer = reinterpret_cast<void*>(block->address);
-      if (const fl_status status = device_->api.host_release(pointer)) device_->log_failure(status, "release pinned memory");
+      if (const fl_status status = device_->api.host_release(pointer))
+        device_->log_failure(status, "release pinned memory");
       count(&stats_.segment, -1);
       count(&stats_.reserved_bytes, -static_cast<int64_t>(block->size));
       blocks_.erase(block->address);

@@ -1,8 +1,8 @@
 // Pinned host memory, cached: what copies to and from a device run asynchronously with.
 //
-// It comes from the driver of flagos:0; a copy of another driver treats it as ordinary memory, which is right though not
-// asynchronous. Sizes are powers of two from 512 bytes, so that batches of similar size meet the same blocks. A block
-// that streams were recorded on is used again only after they have passed.
+// It comes from the driver of flagos:0; a copy of another driver treats it as ordinary memory, which is right though
+// not asynchronous. Sizes are powers of two from 512 bytes, so that batches of similar size meet the same blocks. A
+// block that streams were recorded on is used again only after they have passed.
 #ifndef FLAGOS_RUNTIME_PINNED_H_
 #define FLAGOS_RUNTIME_PINNED_H_
 

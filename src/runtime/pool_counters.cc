@@ -72,7 +72,8 @@ void PoolCounters::report(fl_memory_stats* stats) const {
   const Deferred& large = deferred_[kLargePool];
   shift(&stats->active[FL_STAT_SMALL], small.blocks, small.blocks_base, active_peak_.small);
   shift(&stats->active[FL_STAT_LARGE], large.blocks, large.blocks_base, active_peak_.large);
-  shift(&stats->active[FL_STAT_ALL], small.blocks + large.blocks, small.blocks_base + large.blocks_base, active_peak_.all);
+  shift(&stats->active[FL_STAT_ALL], small.blocks + large.blocks, small.blocks_base + large.blocks_base,
+        active_peak_.all);
   shift(&stats->active_bytes[FL_STAT_SMALL], small.bytes, small.bytes_base, active_bytes_peak_.small);
   shift(&stats->active_bytes[FL_STAT_LARGE], large.bytes, large.bytes_base, active_bytes_peak_.large);
   shift(&stats->active_bytes[FL_STAT_ALL], small.bytes + large.bytes, small.bytes_base + large.bytes_base,
@@ -86,7 +87,8 @@ void PoolCounters::report(fl_memory_stats* stats) const {
 }
 
 void PoolCounters::reset_peak() {
-  for (Counter* counter : {&allocations, &allocated_bytes, &requested_bytes, &splits, &split_bytes, &segments, &reserved_bytes}) {
+  for (Counter* counter :
+       {&allocations, &allocated_bytes, &requested_bytes, &splits, &split_bytes, &segments, &reserved_bytes}) {
     counter->reset_peak();
   }
   active_peak_ = {};
@@ -95,7 +97,8 @@ void PoolCounters::reset_peak() {
 }
 
 void PoolCounters::reset_accumulated() {
-  for (Counter* counter : {&allocations, &allocated_bytes, &requested_bytes, &splits, &split_bytes, &segments, &reserved_bytes}) {
+  for (Counter* counter :
+       {&allocations, &allocated_bytes, &requested_bytes, &splits, &split_bytes, &segments, &reserved_bytes}) {
     counter->reset_accumulated();
   }
   for (Deferred& deferred : deferred_) {

@@ -1,9 +1,9 @@
 // The figures of fl_memory_stats, kept exactly under the pool's lock at the least cost to the hot path.
 //
-// Current values and running totals are kept for the small and the large pool; those of both together are sums. A peak is
-// not a sum, so it is kept for both together as well. What was freed is what was ever counted in less what is there now.
-// A block is active while it is allocated or deferred: without deferred blocks the two figures are one, and their peak
-// needs to be followed only while a block is deferred.
+// Current values and running totals are kept for the small and the large pool; those of both together are sums. A peak
+// is not a sum, so it is kept for both together as well. What was freed is what was ever counted in less what is there
+// now. A block is active while it is allocated or deferred: without deferred blocks the two figures are one, and their
+// peak needs to be followed only while a block is deferred.
 #ifndef FLAGOS_RUNTIME_POOL_COUNTERS_H_
 #define FLAGOS_RUNTIME_POOL_COUNTERS_H_
 
@@ -40,8 +40,10 @@ class Counter {
 
   void raise_peak(PoolKind pool) {
     Side& side = sides_[pool];
-    if (side.current > side.peak) [[unlikely]] side.peak = side.current;
-    if (current() > peak_) [[unlikely]] peak_ = current();
+    if (side.current > side.peak) [[unlikely]]
+      side.peak = side.current;
+    if (current() > peak_) [[unlikely]]
+      peak_ = current();
   }
 
   Side sides_[2];
@@ -60,7 +62,8 @@ class PoolCounters {
     allocations.add(pool, 1);
     allocated_bytes.add(pool, static_cast<int64_t>(block.size));
     requested_bytes.add(pool, static_cast<int64_t>(block.requested));
-    if (deferred_[0].blocks | deferred_[1].blocks) [[unlikely]] raise_active_peak();
+    if (deferred_[0].blocks | deferred_[1].blocks) [[unlikely]]
+      raise_active_peak();
   }
   void released(const Block& block) {
     const PoolKind pool = block.pool;

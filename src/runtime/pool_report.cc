@@ -22,9 +22,12 @@ std::string readable(uint64_t bytes) {
 
 const char* state_name(BlockState state) {
   switch (state) {
-    case BlockState::kAllocated: return "active_allocated";
-    case BlockState::kDeferred: return "active_pending_free";
-    default: return "inactive";
+    case BlockState::kAllocated:
+      return "active_allocated";
+    case BlockState::kDeferred:
+      return "active_pending_free";
+    default:
+      return "inactive";
   }
 }
 
@@ -117,11 +120,13 @@ void BlockPool::fail_out_of_memory(uint64_t size, uint64_t rounded) {
   std::string text = device_.name() + " is out of memory: " + readable(size) + " were asked for. ";
   text += "The device has " + readable(total_bytes) + " in total";
   text += known == FL_OK ? ", " + readable(free_bytes) + " of it free; " : "; ";
-  text += readable(allocated) + " are allocated by this process, " + readable(reserved - std::min(reserved, allocated)) +
+  text += readable(allocated) + " are allocated by this process, " +
+          readable(reserved - std::min(reserved, allocated)) +
           " more are reserved by its cache in pieces that do not fit. ";
   if (by_limit && fraction() < 1.0) {
     char part[96];
-    std::snprintf(part, sizeof(part), "The memory fraction of %.4g allows %s: raise it, ", fraction(), readable(limit).c_str());
+    std::snprintf(part, sizeof(part), "The memory fraction of %.4g allows %s: raise it, ", fraction(),
+                  readable(limit).c_str());
     text += part;
     text += "or free tensors, use a smaller batch, or recompute activations.";
   } else {

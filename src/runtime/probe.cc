@@ -52,7 +52,8 @@ constexpr int kCrashSignals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTR
   _exit(said ? 0 : 1);
 }
 
-// Waits for the child's end and returns the stage that it reached. The pipe closes when the child dies, however it does.
+// Waits for the child's end and returns the stage that it reached. The pipe closes when the child dies, however it
+// does.
 char last_stage(int in) {
   char stage = 0;
   for (;;) {

@@ -25,8 +25,8 @@ class SpinLock {
   void unlock() noexcept { taken_.store(false, std::memory_order_release); }
 
  private:
-  static constexpr int kSpins = 64;    // about as long as the longest common critical section
-  static constexpr int kYields = 64;   // afterwards sleep: a waiter of higher real-time priority starves the holder else
+  static constexpr int kSpins = 64;   // about as long as the longest common critical section
+  static constexpr int kYields = 64;  // afterwards sleep: a waiter of higher real-time priority starves the holder else
 
   [[gnu::noinline]] void wait() noexcept {
     for (int turn = 0;; ++turn) {

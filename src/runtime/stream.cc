@@ -7,7 +7,9 @@
 
 namespace fl::runtime {
 
-StreamTable::StreamTable(Device& device) : device_(device), default_{&device, nullptr, 0, 0} { streams_[0] = &default_; }
+StreamTable::StreamTable(Device& device) : device_(device), default_{&device, nullptr, 0, 0} {
+  streams_[0] = &default_;
+}
 
 StreamTable::~StreamTable() = default;
 
@@ -56,7 +58,8 @@ void order_after(fl_stream* waiter, fl_stream* other) {
   const EventPool::Lease event(*device.events);
   device.check(device.api.event_record(device.ordinal, event.handle(), other->handle), "record an event");
   if (waiter->device == &device) {
-    device.check(device.api.stream_wait(device.ordinal, waiter->handle, event.handle()), "make a stream wait for an event");
+    device.check(device.api.stream_wait(device.ordinal, waiter->handle, event.handle()),
+                 "make a stream wait for an event");
   } else {
     device.check(device.api.event_synchronize(device.ordinal, event.handle()), "wait for an event");
   }

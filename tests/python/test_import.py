@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from flagos import libraries
 
 from .process import fresh, install_entry_points, output_of
@@ -68,13 +67,16 @@ FAKED_ACCELERATOR = """
 
 
 def test_beside_an_accelerator_import_torch_changes_nothing(python_path: str) -> None:
-    program = FAKED_ACCELERATOR + """
+    program = (
+        FAKED_ACCELERATOR
+        + """
     import torch
     print(hasattr(torch, "flagos"), "torch_fl" in sys.modules, torch._C._get_privateuse1_backend_name())
     import torch_fl
     x = torch.ones(2, device="flagos")
     print((x + x).sum().item())
     """
+    )
     assert output_of(program, PYTHONPATH=python_path) == "False False privateuseone\n4.0"
 
 

@@ -81,18 +81,23 @@ struct Live {
   uint64_t requested;
   fl_addr address;  // by value: the record is the runtime's once the block is released
   uint64_t size;
-  bool shared;      // another stream was recorded
+  bool shared;  // another stream was recorded
 };
 
 class BlockPoolPropertyTest : public FakeDevices, public testing::WithParamInterface<uint32_t> {
  protected:
   uint64_t random_size(std::mt19937& random) {
     switch (random() % 5) {
-      case 0: return 1 + random() % 512;
-      case 1: return 1 + random() % (64 << 10);
-      case 2: return 1 + random() % (2 << 20);
-      case 3: return 1 + random() % (12 << 20);
-      default: return 1 + random() % (40 << 20);
+      case 0:
+        return 1 + random() % 512;
+      case 1:
+        return 1 + random() % (64 << 10);
+      case 2:
+        return 1 + random() % (2 << 20);
+      case 3:
+        return 1 + random() % (12 << 20);
+      default:
+        return 1 + random() % (40 << 20);
     }
   }
 };

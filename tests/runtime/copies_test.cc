@@ -1,4 +1,5 @@
-// Copies of every pair of places, over fakes whose memory the host cannot read, over the host driver and across drivers.
+// Copies of every pair of places, over fakes whose memory the host cannot read, over the host driver and across
+// drivers.
 #include <gmock/gmock.h>
 
 #include <numeric>
@@ -159,9 +160,10 @@ TEST_F(CopiesTest, a_failed_staged_copy_gives_its_chunks_back) {
   fl_block* target = allocate(12 * kMiB, stream_of(1));
   fake<1>().fail("copy", FL_INTERNAL, "bad descriptor");
   EXPECT_EQ(copy(on(target, stream_of(1)), on(source, stream_), 12 * kMiB), FL_INTERNAL);
-  EXPECT_STREQ(fl_last_error(),
-               "flagos:1 (driver other, device 0) cannot copy from host memory: bad descriptor. Run `flagos doctor` and send "
-               "its output with this text to the driver's author.");
+  EXPECT_STREQ(
+      fl_last_error(),
+      "flagos:1 (driver other, device 0) cannot copy from host memory: bad descriptor. Run `flagos doctor` and send "
+      "its output with this text to the driver's author.");
   fl_pinned_stats stats{};
   stats.struct_size = sizeof(stats);
   ASSERT_OK(fl_pinned_get_stats(&stats));

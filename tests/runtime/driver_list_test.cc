@@ -33,11 +33,12 @@ fl_status named_entry(const char* name, const fl_driver** driver) {
   return FL_OK;
 }
 fl_status host_entry(const fl_driver_host*, const fl_driver** d, char*, size_t) { return named_entry<10>("host", d); }
-fl_status sim_entry(const fl_driver_host*, const fl_driver** d, char*, size_t) { return named_entry<11>("sim", d); }
+fl_status gpu_entry(const fl_driver_host*, const fl_driver** d, char*, size_t) { return named_entry<11>("gpu", d); }
 fl_status chip_entry(const fl_driver_host*, const fl_driver** d, char*, size_t) { return named_entry<12>("chip", d); }
 
-const std::vector<LinkedDriver> kHostAndSim = {{"host", host_entry}, {"sim", sim_entry}};
-const std::vector<LinkedDriver> kAll = {{"host", host_entry}, {"gone", absent_entry}, {"sim", sim_entry}, {"chip", chip_entry}};
+const std::vector<LinkedDriver> kHost = {{"gone", absent_entry}, {"host", host_entry}};
+const std::vector<LinkedDriver> kAll = {
+    {"host", host_entry}, {"gone", absent_entry}, {"gpu", gpu_entry}, {"chip", chip_entry}};
 
 std::vector<std::string> selected(const DriverList& list) {
   std::vector<std::string> names;
@@ -48,23 +49,25 @@ std::vector<std::string> selected(const DriverList& list) {
 using Names = std::vector<std::string>;
 
 TEST(DriverListTest, without_an_accelerator_the_host_is_taken) {
-  EXPECT_EQ(selected(DriverList(kHostAndSim, {}, {})), Names{"host"});
+  EXPECT_EQ(selected(DriverList(kHost, {}, {})), Names{"host"});
 }
 
-TEST(DriverListTest, every_accelerator_is_taken_but_neither_host_nor_sim_unasked) {
-  EXPECT_EQ(selected(DriverList(kAll, {}, {})), Names{"chip"});
+TEST(DriverListTest, every_accelerator_is_taken_and_the_host_is_not) {
+  EXPECT_EQ(selected(DriverList(kAll, {}, {})), (Names{"gpu", "chip"}));
 }
 
 TEST(DriverListTest, named_drivers_come_in_the_order_of_their_names) {
-  DriverList list(kAll, {}, {"sim", "host", "chip"});
-  EXPECT_EQ(selected(list), (Names{"sim", "host", "chip"}));
+  DriverList list(kAll, {}, {"chip", "host", "gpu"});
+  EXPECT_EQ(selected(list), (Names{"chip", "host", "gpu"}));
   EXPECT_EQ(list.selected()[2]->driver->index, 2);
 }
 
 TEST(DriverListTest, an_unknown_name_is_an_error_that_lists_the_known_ones) {
   DriverList list(kAll, {}, {"host", "cudaa"});
   EXPECT_EQ(list.status(), FL_INVALID_ARGUMENT);
-  EXPECT_THAT(list.reason(), HasSubstr("FLAGOS_DRIVER names the driver \"cudaa\", which is not known here (known: host, gone, sim, chip)"));
+  EXPECT_THAT(
+      list.reason(),
+      HasSubstr("FLAGOS_DRIVER names the driver \"cudaa\", which is not known here (known: host, gone, gpu, chip)"));
   EXPECT_TRUE(list.selected().empty());
 }
 
@@ -127,7 +130,8 @@ TEST(DriverListTest, the_error_of_a_selection_comes_at_each_call_and_devices_do_
 }
 
 TEST(DriverListTest, no_usable_driver_is_no_error_but_no_device) {
-  const runtime::Devices::Scoped devices(std::make_unique<DriverList>(std::vector<LinkedDriver>{{"gone", absent_entry}}, Names{}, Names{}));
+  const runtime::Devices::Scoped devices(
+      std::make_unique<DriverList>(std::vector<LinkedDriver>{{"gone", absent_entry}}, Names{}, Names{}));
   int32_t count = 7;
   EXPECT_OK(fl_device_count(&count));
   EXPECT_EQ(count, 0);
@@ -158,7 +162,7 @@ class DriverLibraryTest : public testing::Test {
 };
 
 TEST_F(DriverLibraryTest, a_library_in_a_folder_is_a_driver_like_a_linked_one) {
-  DriverList list(kHostAndSim, {folder({"good"}), "/no/such/folder"}, {});
+  DriverList list(kHost, {folder({"good"}), "/no/such/folder"}, {});
   EXPECT_EQ(selected(list), Names{"good"});
   EXPECT_THAT(list.selected()[0]->origin, testing::EndsWith("/libflagos_driver_good.so"));
 }
@@ -189,7 +193,7 @@ TEST_F(DriverLibraryTest, broken_ones_are_rows_with_reasons_and_hide_nothing) {
   std::ofstream(path + "/libflagos_driver_text.so") << "this is no library";
   std::ofstream(path + "/libflagos_driver_Bad-Name.so") << "";
   std::ofstream(path + "/README") << "not looked at";
-  DriverList list(kHostAndSim, {path}, {});
+  DriverList list(kHost, {path}, {});
   EXPECT_EQ(selected(list), Names{"good"});
   for (const auto& expected : cases) {
     EXPECT_EQ(row(list, expected.name).status, expected.status) << expected.name;
@@ -198,18 +202,18 @@ TEST_F(DriverLibraryTest, broken_ones_are_rows_with_reasons_and_hide_nothing) {
   EXPECT_EQ(row(list, "text").status, FL_INTERNAL);
   EXPECT_THAT(row(list, "text").reason, HasSubstr("libflagos_driver_text.so"));
   EXPECT_EQ(row(list, "Bad-Name").status, FL_INVALID_ARGUMENT);
-  EXPECT_EQ(list.report().size(), names.size() + 2 + kHostAndSim.size());
+  EXPECT_EQ(list.report().size(), names.size() + 2 + kHost.size());
 }
 
 TEST_F(DriverLibraryTest, a_broken_one_that_is_named_is_the_error) {
-  DriverList list(kHostAndSim, {folder({"crashes_on_load"})}, {"crashes_on_load"});
+  DriverList list(kHost, {folder({"crashes_on_load"})}, {"crashes_on_load"});
   EXPECT_EQ(list.status(), FL_INTERNAL);
   EXPECT_THAT(list.reason(), HasSubstr("which is broken here: crashed while it was loaded"));
 }
 
 TEST_F(DriverLibraryTest, the_first_of_a_name_is_used_and_the_second_is_reported) {
   const std::string first = folder({"good"}), second = folder({"good"});
-  DriverList list(kHostAndSim, {first, second}, {});
+  DriverList list(kHost, {first, second}, {});
   EXPECT_EQ(selected(list), Names{"good"});
   EXPECT_EQ(list.report().back()->status, FL_INVALID_ARGUMENT);
   EXPECT_THAT(list.report().back()->reason, HasSubstr("found earlier (" + first));

@@ -1,5 +1,5 @@
-// A driver in memory under the control of a test: it records every call, holds work back until the test lets it go, fails
-// on demand, and notices when memory or a kernel is given back that held work still uses.
+// A driver in memory under the control of a test: it records every call, holds work back until the test lets it go,
+// fails on demand, and notices when memory or a kernel is given back that held work still uses.
 //
 // Its addresses are those of ordinary memory moved by a constant, so that a runtime that dereferences one faults. There
 // are as many independent fakes as a test needs: fake<0>(), fake<1>(), each with its own table and entry.
@@ -32,7 +32,7 @@ class FakeDriver {
   int32_t devices = 1;
   uint64_t memory = uint64_t{1} << 30;  // of each device
   uint32_t alignment = 256;
-  bool holding = false;                 // work waits until `run` or a call that blocks
+  bool holding = false;  // work waits until `run` or a call that blocks
 
   // The next `times` calls of that name answer `status`.
   void fail(const std::string& call, fl_status status, const std::string& text, int times = 1) {
@@ -293,12 +293,14 @@ struct FakeTable {
     self().enqueue(stream, {action, nullptr, {{dst, size}, {src, size}}});
     return FL_OK;
   }
-  static fl_status fill(int32_t, fl_hal_stream stream, fl_addr dst, const void* pattern, uint32_t size, uint64_t count) {
+  static fl_status fill(int32_t, fl_hal_stream stream, fl_addr dst, const void* pattern, uint32_t size,
+                        uint64_t count) {
     Lock lock(self().mutex_);
     if (const fl_status status = self().called("fill")) return status;
     const std::string bytes(static_cast<const char*>(pattern), size);
     const auto action = [=] {
-      for (uint64_t i = 0; i < count; ++i) std::memcpy(static_cast<char*>(self().host_view(dst)) + i * size, bytes.data(), size);
+      for (uint64_t i = 0; i < count; ++i)
+        std::memcpy(static_cast<char*>(self().host_view(dst)) + i * size, bytes.data(), size);
     };
     self().enqueue(stream, {action, nullptr, {{dst, size * count}}});
     return FL_OK;
@@ -420,8 +422,8 @@ struct FakeTable {
     *function = reinterpret_cast<fl_hal_function>(&self().functions_.back());
     return FL_OK;
   }
-  static fl_status launch(int32_t, fl_hal_stream stream, fl_hal_function function, const fl_launch_config*, const fl_arg* args,
-                          uint32_t arg_count) {
+  static fl_status launch(int32_t, fl_hal_stream stream, fl_hal_function function, const fl_launch_config*,
+                          const fl_arg* args, uint32_t arg_count) {
     Lock lock(self().mutex_);
     if (const fl_status status = self().called("launch")) return status;
     if (arg_count != 2) return FakeDriver::refuse(FL_INVALID_ARGUMENT, "store takes an address and 8 bytes");

@@ -1,5 +1,5 @@
-// After a fork: the host driver goes on working in the child, a driver that cannot says so once and clearly, and no lock
-// is left behind by threads that the child does not have.
+// After a fork: the host driver goes on working in the child, a driver that cannot says so once and clearly, and no
+// lock is left behind by threads that the child does not have.
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 #include <unistd.h>

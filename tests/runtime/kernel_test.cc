@@ -10,7 +10,8 @@ using testing::HasSubstr;
 
 class KernelTest : public FakeDevices {
  protected:
-  static fl_status load(fl_kernel** kernel, const char* function = "store", const char* kind = "fake", int32_t device = 0) {
+  static fl_status load(fl_kernel** kernel, const char* function = "store", const char* kind = "fake",
+                        int32_t device = 0) {
     fl_kernel_image image{};
     image.struct_size = sizeof(image);
     image.kind = kind;

@@ -179,7 +179,8 @@ TEST_F(StreamEventTest, a_host_function_runs_in_the_streams_order) {
   start();
   driver().holding = true;
   int calls = 0;
-  ASSERT_OK(fl_stream_host_function(stream_, [](void* count) { ++*static_cast<int*>(count); }, &calls));
+  ASSERT_OK(fl_stream_host_function(
+      stream_, [](void* count) { ++*static_cast<int*>(count); }, &calls));
   EXPECT_EQ(calls, 0);
   driver().run();
   EXPECT_EQ(calls, 1);
@@ -206,15 +207,16 @@ TEST_F(StreamEventTest, the_error_names_device_driver_and_the_drivers_text) {
   start();
   driver().fail("stream_query", FL_INTERNAL, "error 77 in the queue");
   EXPECT_EQ(fl_stream_query(stream_), FL_INTERNAL);
-  EXPECT_STREQ(fl_last_error(),
-               "flagos:0 (driver fake, device 0) cannot query a stream: error 77 in the queue. Run `flagos doctor` and send "
-               "its output with this text to the driver's author.");
+  EXPECT_STREQ(
+      fl_last_error(),
+      "flagos:0 (driver fake, device 0) cannot query a stream: error 77 in the queue. Run `flagos doctor` and send "
+      "its output with this text to the driver's author.");
   EXPECT_EQ(fl_stream_query(stream_), FL_OK);
 }
 
-TEST_F(StreamEventTest, a_status_that_does_not_exist_becomes_internal) {
+TEST_F(StreamEventTest, not_ready_is_no_answer_to_a_synchronization) {
   start();
-  driver().fail("stream_synchronize", static_cast<fl_status>(4711), "?");
+  driver().fail("stream_synchronize", FL_NOT_READY, "?");
   EXPECT_EQ(fl_stream_synchronize(stream_), FL_INTERNAL);
 }
 

@@ -1,5 +1,5 @@
-// Many threads at once, for ThreadSanitizer and for what only a race breaks: memory that is handed out twice, figures that
-// do not add up, locks that never come free.
+// Many threads at once, for ThreadSanitizer and for what only a race breaks: memory that is handed out twice, figures
+// that do not add up, locks that never come free.
 #include <atomic>
 #include <random>
 #include <thread>

@@ -2,8 +2,8 @@
 //
 // A handle is a number in the shape of a pointer: the kind of object, a slot and the slot's generation. Looking one up
 // takes no lock and never reads memory that a wrong handle points to, so that a stale, foreign or invented handle is an
-// error and not a crash. Slots are reused, their memory never goes away. It does not count references: using an object
-// in one thread while another removes it stays the caller's mistake, as the contract in hal.h says.
+// error and not a crash. Slots are reused, their memory stays as long as the table. It does not count references: using
+// an object in one thread while another removes it stays the caller's mistake, as the contract in hal.h says.
 #ifndef FLAGOS_DRIVERS_COMMON_HANDLE_TABLE_H_
 #define FLAGOS_DRIVERS_COMMON_HANDLE_TABLE_H_
 
@@ -33,6 +33,13 @@ enum class HandleKind : uint64_t {
 template <typename Object, typename Handle, HandleKind kKind>
 class HandleTable {
  public:
+  HandleTable() = default;
+  HandleTable(const HandleTable&) = delete;
+  HandleTable& operator=(const HandleTable&) = delete;
+  ~HandleTable() {
+    for (uint32_t chunk = 0; chunk < chunk_count_; ++chunk) delete chunks_[chunk].load(std::memory_order_relaxed);
+  }
+
   // Throws std::bad_alloc when there is no room: memory, or 2^20 objects alive at once.
   Handle insert(Object object) {
     std::lock_guard lock(mutex_);
@@ -78,6 +85,9 @@ class HandleTable {
     std::atomic<uint64_t> generation{0};  // odd while an object lives here
     alignas(Object) unsigned char storage[sizeof(Object)];
     Object* object() { return std::launder(reinterpret_cast<Object*>(storage)); }
+    ~Slot() {
+      if (generation.load(std::memory_order_relaxed) % 2 == 1) object()->~Object();
+    }
   };
   using Chunk = std::array<Slot, kChunkSize>;
 
@@ -107,7 +117,7 @@ class HandleTable {
   }
 
   std::mutex mutex_;
-  std::array<std::atomic<Chunk*>, kChunks> chunks_{};  // never freed: handles may be looked up until the process ends
+  std::array<std::atomic<Chunk*>, kChunks> chunks_{};
   uint32_t chunk_count_ = 0;
   std::vector<uint32_t> free_;
 };

@@ -138,6 +138,7 @@ class Report {
       std::printf("%-7s  %s%s%s\n", outcome, name, text.empty() ? "" : ": ", text.c_str());
     std::fflush(stdout);
   }
+  bool failed() const { return failed_ > 0; }
   // The exit status.
   int close(const fl_driver& driver) {
     if (json_) {
@@ -191,9 +192,11 @@ int run(const Options& options) {
         text = failed.what();
       }
       report.add(check.name, outcome, text);
-      // Nothing further can be asked of a table with holes.
-      if (check.run == table_checks()[0].run && std::strcmp(outcome, "ok") != 0) return report.close(*driver);
+      // Of a table with holes nothing further can be asked.
+      if (check.run == table_checks().front().run && std::strcmp(outcome, "ok") != 0) return report.close(*driver);
     }
+    // A driver whose table is wrong may crash the other checks; the table comes first.
+    if (checks.data() == table_checks().data() && report.failed()) return report.close(*driver);
   }
   return report.close(*driver);
 }

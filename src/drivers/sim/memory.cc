@@ -14,6 +14,7 @@ namespace {
 constexpr uint64_t kAlignment = 512;  // what vendors' allocators give, so that no code learns to count on more
 constexpr uint64_t kPadding = 64;     // readable behind the last byte
 constexpr uint64_t kPage = 4096;
+constexpr uint64_t kLargestPinned = uint64_t{1} << 39;  // above, no machine has it and sanitizers end the process
 
 // New memory is filled with this up to the largest segment that the runtime asks for at a time, so that code that
 // takes fresh memory for zeros fails; beyond, filling would cost the pages of memory that nobody touches.
@@ -124,7 +125,7 @@ std::shared_ptr<Block> block_of(const Device& device, fl_addr address, uint64_t 
 void* host_allocate(uint64_t size) {
   refuse_forked_child();
   if (size == 0) fail(FL_INVALID_ARGUMENT, "host_allocate: 0 bytes; ask for at least 1.");
-  const uint64_t taken = size <= UINT64_MAX / 2 ? round_up(size + kPadding, kPadding) : 0;
+  const uint64_t taken = size <= kLargestPinned ? round_up(size + kPadding, kPadding) : 0;
   void* const pointer = taken > 0 ? std::aligned_alloc(kPadding, taken) : nullptr;
   if (!pointer) fail(FL_OUT_OF_MEMORY, "host_allocate: the host gave no %llu bytes; free memory.", printable(size));
   std::unique_ptr<void, void (*)(void*)> owner(pointer, std::free);

@@ -1,5 +1,5 @@
-// Driver libraries that a test finds in a folder: one that works, and one for each way to be broken. CMake compiles this
-// file once a case, with LIBRARY_CASE naming it.
+// Driver libraries that a test finds in a folder: one that works, and one for each way to be broken. CMake compiles
+// this file once a case, with LIBRARY_CASE naming it.
 #include <unistd.h>
 
 #include <csignal>
@@ -54,7 +54,8 @@ __attribute__((constructor)) void on_load() { _exit(0); }
 }  // namespace
 
 #if !IS(no_entry)
-extern "C" FL_EXPORT fl_status fl_driver_entry(const fl_driver_host*, const fl_driver** driver, char* why, size_t why_size) {
+extern "C" FL_EXPORT fl_status fl_driver_entry(const fl_driver_host*, const fl_driver** driver, char* why,
+                                               size_t why_size) {
   if (IS(crashes_in_entry)) crash();
   if (IS(throws)) throw std::runtime_error("out of ideas");
   if (IS(absent)) {
