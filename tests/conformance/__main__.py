@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--mode",
         choices=modes,
         action="append",
-        help="repeatable; exact, default and sim when not given, in tier full exact alone",
+        help="repeatable; when not given: exact, default and sim, in tier full exact alone",
     )
     parser.add_argument("--suite", choices=SUITES, action="append", help="repeatable; all when not given")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes (default 2)")
