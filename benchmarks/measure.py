@@ -1,12 +1,13 @@
 """Two ways to do one thing, timed in turn, and the ratio of their times with its spread.
 
-A ratio of a pair that ran within milliseconds of each other outlives the noise of a shared machine; an absolute time does
-not. Who goes first alternates, so that neither always finds the caches of the other.
+The ratio of a pair that ran within milliseconds of each other outlives the noise of a shared machine; an absolute time
+does not. Who goes first alternates, so that neither always finds the caches of the other.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -105,9 +106,6 @@ def _seconds(work: Work, calls: int) -> float:
 
 def processor() -> str:
     """The processor's name and the number of its cores that this process may use."""
-    import os
-
-    names = [
-        line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    return f"{names[0] if names else 'unknown processor'}, {len(os.sched_getaffinity(0))} cores"
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    name = next((line.split(":", 1)[1].strip() for line in lines if "model name" in line), "unknown processor")
+    return f"{name}, {len(os.sched_getaffinity(0))} cores"

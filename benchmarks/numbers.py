@@ -1,4 +1,4 @@
-"""Random numbers, 16 M elements: our counter-based engine against the CPU's sequential one, and two threads against one."""
+"""Random numbers, 16 M elements: our engine against the CPU's, and our two threads against our one."""
 
 from __future__ import annotations
 

@@ -40,7 +40,8 @@ typedef void (*fl_log_sink)(void* context, int32_t level, const char* text);
 /* Sends records elsewhere (Python's logging, a test); NULL restores stderr. The sink must not log. */
 FL_EXPORT void fl_set_log_sink(fl_log_sink sink, void* context);
 
-/* ---- Thread pool: one a process. Programs without PyTorch use the built-in one; the plugin installs PyTorch's. ---- */
+/* ---- Thread pool: one a process. Programs without PyTorch use the built-in one; the plugin installs PyTorch's. ----
+ */
 typedef void (*fl_range_body)(void* context, int64_t first, int64_t last);
 typedef struct fl_thread_pool {
   size_t struct_size;

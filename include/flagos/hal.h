@@ -40,15 +40,15 @@ extern "C" {
 #else
 #define FL_ENUM(name) enum name
 #endif
-typedef FL_ENUM(fl_status) {
-  FL_OK = 0,
-  FL_NOT_READY = 1,        /* a query: the work is still running; not an error */
-  FL_OUT_OF_MEMORY = 2,    /* the device or the host has no room; nothing was changed */
-  FL_INVALID_ARGUMENT = 3, /* the caller's mistake; nothing was changed */
-  FL_UNSUPPORTED = 4,      /* this driver or device cannot do it */
-  FL_DEVICE_LOST = 5,      /* the device answers no more; memory contents are gone */
-  FL_ABSENT = 6,           /* the vendor's library, or every device, is missing */
-  FL_INTERNAL = 7          /* anything else; the text says what */
+typedef FL_ENUM(fl_status){
+    FL_OK = 0,
+    FL_NOT_READY = 1,        /* a query: the work is still running; not an error */
+    FL_OUT_OF_MEMORY = 2,    /* the device or the host has no room; nothing was changed */
+    FL_INVALID_ARGUMENT = 3, /* the caller's mistake; nothing was changed */
+    FL_UNSUPPORTED = 4,      /* this driver or device cannot do it */
+    FL_DEVICE_LOST = 5,      /* the device answers no more; memory contents are gone */
+    FL_ABSENT = 6,           /* the vendor's library, or every device, is missing */
+    FL_INTERNAL = 7          /* anything else; the text says what */
 } fl_status;
 
 typedef uint64_t fl_addr; /* an address in a device's memory; 0 is never a valid one */
@@ -95,8 +95,8 @@ typedef struct fl_driver_host {
   void (*log)(int32_t level, const char* text);
   /* Splits [begin, end) into ranges of at least `grain` and calls body on the process's one thread pool, the caller
    * included; returns when all of it is done. `body` must not throw. */
-  void (*parallel_for)(int64_t begin, int64_t end, int64_t grain, void (*body)(void* context, int64_t first, int64_t last),
-                       void* context);
+  void (*parallel_for)(int64_t begin, int64_t end, int64_t grain,
+                       void (*body)(void* context, int64_t first, int64_t last), void* context);
 } fl_driver_host;
 
 typedef struct fl_driver {
@@ -109,7 +109,8 @@ typedef struct fl_driver {
   /* The text of the last failed call on the calling thread, never NULL; valid until that thread's next call. */
   const char* (*last_error)(void);
 
-  /* An optional group by name, "module/1"; NULL when the driver has none of it. The table lives as long as the process. */
+  /* An optional group by name, "module/1"; NULL when the driver has none of it. The table lives as long as the process.
+   */
   const void* (*group)(const char* name);
 
   /* Devices. */
@@ -165,7 +166,8 @@ typedef struct fl_driver {
  *   any other status and a reason in `why`: the driver is broken; reported by `flagos doctor`.
  * Called once a process, before any other function of the library. It must refuse host->abi_version with another
  * major number by FL_UNSUPPORTED. It must not create threads or contexts before device_count is called. */
-typedef fl_status (*fl_driver_entry_fn)(const fl_driver_host* host, const fl_driver** driver, char* why, size_t why_size);
+typedef fl_status (*fl_driver_entry_fn)(const fl_driver_host* host, const fl_driver** driver, char* why,
+                                        size_t why_size);
 #define FL_DRIVER_ENTRY_SYMBOL "fl_driver_entry"
 
 /* ---- Optional groups: each with what the runtime does when a driver has none ---- */
@@ -178,19 +180,19 @@ typedef fl_status (*fl_driver_entry_fn)(const fl_driver_host* host, const fl_dri
  *   "cubin", "ptx", "spirv", "hsaco", ...  as the vendor's loader takes them
  *   "builtin"     the driver's own kernels, no bytes; the simulated accelerator has fill, axpy and gate */
 typedef struct fl_arg {
-  uint32_t kind; /* FL_ARG_ADDRESS or FL_ARG_BYTES */
-  uint32_t size; /* bytes at `data`; 8 for an address */
+  uint32_t kind;    /* FL_ARG_ADDRESS or FL_ARG_BYTES */
+  uint32_t size;    /* bytes at `data`; 8 for an address */
   const void* data; /* where the value lies: a fl_addr, or the bytes of a scalar. Read before launch returns. */
 } fl_arg;
 enum { FL_ARG_ADDRESS = 0, FL_ARG_BYTES = 1 };
 
 typedef struct fl_launch_config {
   size_t struct_size;
-  uint32_t grid[3];       /* programs along x, y, z; any 0 means nothing to do, which is FL_OK */
-  uint32_t block[3];      /* threads a program, where the image's kind has threads; else {1, 1, 1} */
-  uint32_t shared_bytes;  /* fast memory a program; on a CPU the scratch that each thread of the pool gets */
-  uint32_t grain;         /* on a CPU: the least number of programs worth a thread; 0 = the driver decides */
-  uint32_t flags;         /* FL_LAUNCH_ORDERED */
+  uint32_t grid[3];      /* programs along x, y, z; any 0 means nothing to do, which is FL_OK */
+  uint32_t block[3];     /* threads a program, where the image's kind has threads; else {1, 1, 1} */
+  uint32_t shared_bytes; /* fast memory a program; on a CPU the scratch that each thread of the pool gets */
+  uint32_t grain;        /* on a CPU: the least number of programs worth a thread; 0 = the driver decides */
+  uint32_t flags;        /* FL_LAUNCH_ORDERED */
 } fl_launch_config;
 /* Programs may wait for lower program ids: they are started in ascending order and each start implies that all lower
  * ones have started, so that the lowest unfinished one always makes progress. */
@@ -200,7 +202,8 @@ enum { FL_LAUNCH_ORDERED = 1u << 0 };
  *   id = x + grid[0] * (y + grid[1] * z).
  * args[i] points at the i-th argument's value (for an address: at the 8 bytes of the address). `scratch` has
  * shared_bytes bytes, 64-byte aligned, uninitialised, this thread's own for the call; NULL when shared_bytes is 0. */
-typedef void (*fl_host_kernel)(const void* const* args, const uint32_t* grid, uint64_t first, uint64_t last, void* scratch);
+typedef void (*fl_host_kernel)(const void* const* args, const uint32_t* grid, uint64_t first, uint64_t last,
+                               void* scratch);
 
 /* Resolves a symbol that an image leaves open (a vector math library, memcpy); 0 when unknown, which fails the load. */
 typedef uint64_t (*fl_symbol_resolver)(void* context, const char* name);
@@ -236,8 +239,8 @@ typedef struct fl_hal_signal1 {
  * orders it against the other device by events. Without it: staged through pinned host memory. */
 typedef struct fl_hal_peer1 {
   size_t struct_size;
-  fl_status (*copy)(int32_t device, fl_hal_stream stream, int32_t dst_device, fl_addr dst, int32_t src_device, fl_addr src,
-                    uint64_t size);
+  fl_status (*copy)(int32_t device, fl_hal_stream stream, int32_t dst_device, fl_addr dst, int32_t src_device,
+                    fl_addr src, uint64_t size);
 } fl_hal_peer1;
 
 /* Names kept for groups that come with their first user: "ipc/1", "graph/1", "trace/1". */

@@ -23,11 +23,11 @@ typedef struct fl_kernel fl_kernel; /* reference counted */
 typedef struct fl_device_info {
   size_t struct_size;
   fl_hal_device_info hal;
-  const char* driver;         /* "host" */
+  const char* driver; /* "host" */
   const char* driver_version;
-  int32_t driver_index;       /* dense, in the order of the devices; what routing.h calls `driver` */
-  int32_t ordinal;            /* the driver's own number of the device */
-  uint32_t capabilities;      /* FL_CAP_* */
+  int32_t driver_index;  /* dense, in the order of the devices; what routing.h calls `driver` */
+  int32_t ordinal;       /* the driver's own number of the device */
+  uint32_t capabilities; /* FL_CAP_* */
 } fl_device_info;
 /* Finds drivers and devices at the first call. 0 with FL_OK when nothing usable was found. A FLAGOS_DRIVER that names a
  * driver which is unknown, absent or broken is FL_INVALID_ARGUMENT / FL_ABSENT / the driver's status, each time. */
@@ -36,8 +36,8 @@ FL_EXPORT fl_status fl_device_get_info(int32_t device, fl_device_info* info);
 FL_EXPORT fl_status fl_device_synchronize(int32_t device);
 /* An optional group of the device's driver ("peer/1"), or NULL. For tests and drivers' companions ("sim/1"). */
 FL_EXPORT const void* fl_device_group(int32_t device, const char* name);
-/* FL_OK while the device can be used by this process; after fork, with a driver without FL_CAP_FORK_SAFE, the error that
- * every other call then returns. */
+/* FL_OK while the device can be used by this process; after fork, with a driver without FL_CAP_FORK_SAFE, the error
+ * that every other call then returns. */
 FL_EXPORT fl_status fl_device_usable(int32_t device);
 /* True once this process has opened the device (an allocation, stream or event exists on it). Never blocks. */
 FL_EXPORT int32_t fl_device_opened(int32_t device);
@@ -45,12 +45,12 @@ FL_EXPORT int32_t fl_device_opened(int32_t device);
 typedef struct fl_driver_report {
   size_t struct_size;
   const char* name;
-  const char* version;  /* NULL when not present */
-  const char* origin;   /* "linked in" or the library's path */
-  fl_status status;     /* FL_OK, FL_ABSENT, or what it failed with */
-  const char* reason;   /* why not, "" when present */
+  const char* version; /* NULL when not present */
+  const char* origin;  /* "linked in" or the library's path */
+  fl_status status;    /* FL_OK, FL_ABSENT, or what it failed with */
+  const char* reason;  /* why not, "" when present */
   int32_t devices;
-  int32_t selected;     /* its devices are flagos devices */
+  int32_t selected; /* its devices are flagos devices */
 } fl_driver_report;
 FL_EXPORT fl_status fl_driver_count(int32_t* count);
 FL_EXPORT fl_status fl_driver_at(int32_t index, fl_driver_report* report);
@@ -61,7 +61,8 @@ FL_EXPORT int32_t fl_absent_vendor(int32_t index, const char** name, const char*
 /* ---- Streams. Id 0 is the device's default stream; others come from a pool of 32 a device and priority ---- */
 FL_EXPORT fl_status fl_stream_default(int32_t device, fl_stream** stream);
 FL_EXPORT fl_status fl_stream_from_pool(int32_t device, int32_t priority, fl_stream** stream);
-FL_EXPORT fl_status fl_stream_from_id(int32_t device, int64_t id, fl_stream** stream); /* FL_INVALID_ARGUMENT if unknown */
+FL_EXPORT fl_status fl_stream_from_id(int32_t device, int64_t id,
+                                      fl_stream** stream); /* FL_INVALID_ARGUMENT if unknown */
 FL_EXPORT int64_t fl_stream_id(const fl_stream* stream);
 FL_EXPORT int32_t fl_stream_device(const fl_stream* stream);
 FL_EXPORT int32_t fl_stream_priority(const fl_stream* stream);
@@ -84,23 +85,26 @@ FL_EXPORT fl_status fl_event_elapsed(fl_event* start, fl_event* stop, double* mi
  * A block belongs to the stream that it was allocated for and is reused in that stream's order without waiting. Other
  * streams that use it are told by fl_block_record_stream; the block is then reused only after events of theirs. */
 typedef struct fl_block {
-  fl_addr address;  /* a multiple of the device's alignment, at least 64 */
-  uint64_t size;    /* bytes that may be used: at least what was asked for */
+  fl_addr address; /* a multiple of the device's alignment, at least 64 */
+  uint64_t size;   /* bytes that may be used: at least what was asked for */
   int32_t device;
   int32_t reserved;
-} fl_block;         /* made and destroyed by the runtime only */
+} fl_block; /* made and destroyed by the runtime only */
 /* FL_OUT_OF_MEMORY comes after the cache was given back and one retry; its text has the numbers. size 0 is allowed. */
 FL_EXPORT fl_status fl_block_allocate(fl_stream* stream, uint64_t size, fl_block** block);
 FL_EXPORT void fl_block_release(fl_block* block); /* any thread, also at exit; never fails; NULL is allowed */
 FL_EXPORT fl_status fl_block_record_stream(fl_block* block, fl_stream* stream);
-/* The block that holds the address, also in its middle: its base, size and device by value. FL_INVALID_ARGUMENT if none. */
+/* The block that holds the address, also in its middle: its base, size and device by value. FL_INVALID_ARGUMENT if
+ * none. */
 FL_EXPORT fl_status fl_block_find(fl_addr address, fl_block* found);
 
-typedef struct fl_stat { int64_t current, peak, allocated, freed; } fl_stat;
+typedef struct fl_stat {
+  int64_t current, peak, allocated, freed;
+} fl_stat;
 enum { FL_STAT_ALL = 0, FL_STAT_SMALL = 1, FL_STAT_LARGE = 2 }; /* pools: blocks up to 1 MiB, above */
 typedef struct fl_memory_stats {
   size_t struct_size;
-  fl_stat allocation[3], segment[3], active[3], inactive_split[3];                          /* counts */
+  fl_stat allocation[3], segment[3], active[3], inactive_split[3]; /* counts */
   fl_stat allocated_bytes[3], reserved_bytes[3], active_bytes[3], inactive_split_bytes[3], requested_bytes[3];
   int64_t retries, out_of_memory, synchronisations, driver_allocations, driver_releases;
   int64_t max_split_size;
@@ -121,7 +125,10 @@ FL_EXPORT void fl_pinned_release(void* pointer);
 FL_EXPORT int32_t fl_pinned_contains(const void* pointer); /* true for any address inside a live pinned block */
 FL_EXPORT fl_status fl_pinned_record_stream(const void* pointer, fl_stream* stream);
 FL_EXPORT fl_status fl_pinned_trim(void);
-typedef struct fl_pinned_stats { size_t struct_size; fl_stat allocation, segment, allocated_bytes, reserved_bytes; } fl_pinned_stats;
+typedef struct fl_pinned_stats {
+  size_t struct_size;
+  fl_stat allocation, segment, allocated_bytes, reserved_bytes;
+} fl_pinned_stats;
 FL_EXPORT fl_status fl_pinned_get_stats(fl_pinned_stats* stats);
 FL_EXPORT fl_status fl_pinned_reset_peak(void);
 FL_EXPORT fl_status fl_pinned_reset_accumulated(void);
@@ -143,15 +150,16 @@ FL_EXPORT fl_status fl_fill(fl_stream* stream, fl_addr dst, const void* pattern,
 /* ---- Kernels ---- */
 typedef struct fl_kernel_image {
   size_t struct_size;
-  const char* kind;     /* as in hal.h, module/1 */
+  const char* kind; /* as in hal.h, module/1 */
   const void* data;
   uint64_t size;
-  const char* module;   /* a name for profilers and debuggers */
+  const char* module; /* a name for profilers and debuggers */
   const char* function;
   fl_symbol_resolver resolver; /* may be NULL */
   void* resolver_context;
 } fl_kernel_image;
-FL_EXPORT fl_status fl_kernel_load(int32_t device, const fl_kernel_image* image, fl_kernel** kernel); /* one reference */
+FL_EXPORT fl_status fl_kernel_load(int32_t device, const fl_kernel_image* image,
+                                   fl_kernel** kernel); /* one reference */
 FL_EXPORT void fl_kernel_retain(fl_kernel* kernel);
 FL_EXPORT void fl_kernel_release(fl_kernel* kernel); /* unloads with the last one, once no stream runs it any more */
 /* The stream must be of the kernel's device. Returns at once on asynchronous drivers. No lock, no allocation. */

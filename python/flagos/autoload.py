@@ -1,8 +1,8 @@
 """What `import torch` calls (entry point group torch.backends): registers the device when that takes nothing away.
 
-A registered device becomes torch.accelerator's current one and the default of pinned memory, so beside an accelerator of
-PyTorch's own it is registered only on demand: FLAGOS_AUTOLOAD=1 or `import torch_fl`. This module is apart from torch_fl,
-so that where the answer is no, nothing of flagos is imported but these lines.
+A registered device becomes torch.accelerator's current one and the default of pinned memory, so beside an accelerator
+of PyTorch's own it is registered only on demand: FLAGOS_AUTOLOAD=1 or `import torch_fl`. This module is apart from
+torch_fl, so that where the answer is no, nothing of flagos is imported but these lines.
 """
 
 from __future__ import annotations

@@ -16,7 +16,9 @@ SUBCOMMANDS = (doctor, routes, explain)
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command."""
     parser = argparse.ArgumentParser(
-        prog="flagos", description="One PyTorch device for every AI chip.", formatter_class=argparse.RawTextHelpFormatter
+        prog="flagos",
+        description="One PyTorch device for every AI chip.",
+        formatter_class=argparse.RawTextHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"flagos {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="<command>", required=True)

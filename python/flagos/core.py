@@ -1,7 +1,7 @@
 """What libflagos.so tells without PyTorch: the environment table, the drivers, the version.
 
-Read through ctypes, so that `flagos doctor` works where torch is missing or is of a version that is not served. Not here:
-anything of tensors, streams or routes, which torch_fl reaches through PyTorch's dispatcher.
+Read through ctypes, so that `flagos doctor` works where torch is missing or is of a version that is not served. Not
+here: anything of tensors, streams or routes, which torch_fl reaches through PyTorch's dispatcher.
 """
 
 from __future__ import annotations
@@ -14,7 +14,16 @@ from flagos import libraries
 
 # fl_status of hal.h
 _OK, _OUT_OF_MEMORY, _INVALID_ARGUMENT, _UNSUPPORTED, _ABSENT = 0, 2, 3, 4, 6
-_STATUS_NAMES = ("ok", "not ready", "out of memory", "invalid argument", "unsupported", "device lost", "absent", "broken")
+_STATUS_NAMES = (
+    "ok",
+    "not ready",
+    "out of memory",
+    "invalid argument",
+    "unsupported",
+    "device lost",
+    "absent",
+    "broken",
+)
 _EXCEPTIONS: dict[int, type[Exception]] = {
     _OUT_OF_MEMORY: MemoryError,
     _INVALID_ARGUMENT: ValueError,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from importlib import metadata
@@ -22,10 +23,8 @@ def _candidates() -> list[Path]:
         return [Path(named)]
     folders = [Path(__file__).resolve().parent.parent / "torch_fl" / "lib"]
     # In an editable install the Python files stay in the source tree and the libraries are installed.
-    try:
+    with contextlib.suppress(metadata.PackageNotFoundError):  # not installed: running from a source tree
         folders.append(Path(str(metadata.distribution("flagos").locate_file("torch_fl/lib"))))
-    except metadata.PackageNotFoundError:
-        pass  # not installed: running from a source tree
     return folders
 
 

@@ -15,4 +15,4 @@ def is_flaggems_enabled() -> bool:
 
 def get_registered_ops() -> list[str]:
     """The operators that have a routed kernel on the device, as conf files name them ("add.Tensor"), sorted."""
-    return sorted(route.operator for route in routing.table())
+    return sorted({route.operator for route in routing.table()})

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import torch
-
 from flagos import libraries
 
 DEVICE = "flagos"
@@ -19,7 +18,7 @@ _UNNAMED = "privateuseone"
 
 
 def register() -> None:
-    """Loads the library that was built for this PyTorch and registers the device. Once a process; later calls do nothing.
+    """Loads the library built for this PyTorch and registers the device. Once a process; later calls do nothing.
 
     Raises ImportError when there is no library for this PyTorch or when another backend has PyTorch's one place for
     external devices. Nothing is registered then.
@@ -39,8 +38,7 @@ def register() -> None:
     from torch_fl import flagos, sharing
 
     torch._register_device_module(DEVICE, flagos)
-    for name in ("amp",):  # so that `import torch.flagos.amp` finds the module that is there already
-        sys.modules[f"torch.{DEVICE}.{name}"] = getattr(flagos, name)
+    sys.modules[f"torch.{DEVICE}.amp"] = flagos.amp  # `import torch.flagos.amp` finds the module that is there already
     torch.utils.generate_methods_for_privateuse1_backend(
         for_tensor=True, for_module=True, for_packed_sequence=True, for_storage=True
     )

@@ -14,14 +14,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, NoReturn, Union
+from typing import Any, NoReturn, TypeAlias
 
 import torch
 from torch.utils import _pytree
 
 _ops = torch.ops.flagos
 
-Operator = Union[str, torch._ops.OpOverload, torch._ops.OpOverloadPacket]
+Operator: TypeAlias = "str | torch._ops.OpOverload | torch._ops.OpOverloadPacket"
 
 _COUNT, _LOG, _SHADOW = 1, 2, 4  # FL_TRACE_* of routing.h
 
@@ -161,7 +161,8 @@ def operator_name(operator: Operator) -> str:
         name = operator
     else:
         raise TypeError(
-            f"flagos: an operator is a name such as 'add.Tensor' or torch.ops.aten.add.Tensor, not {type(operator).__name__}"
+            "flagos: an operator is a name such as 'add.Tensor' or torch.ops.aten.add.Tensor, not "
+            f"{type(operator).__name__}"
         )
     return name.removeprefix("aten::")
 
@@ -353,7 +354,7 @@ def register_target(
     schemas = {operator_name(operator): (_schema(operator), function) for operator, function in functions.items()}
     library = _libraries.get(name)
     if library is None:
-        library = _libraries[name] = torch.library.Library(f"flagos_target_{name}", "DEF")  # noqa: TOR901  lives on
+        library = _libraries[name] = torch.library.Library(f"flagos_target_{name}", "DEF")
     defined = _functions.setdefault(name, {})
     for op, (schema, function) in schemas.items():
         if op not in defined:

@@ -1,7 +1,7 @@
 """Tensors sent to other processes: through torch.multiprocessing queues, pipes and arguments of spawned processes.
 
-They are sent by value: the receiver gets a copy on the device of the same index. (PyTorch shares the memory of CPU and CUDA
-tensors; no driver shares device memory between processes yet, its group ipc/1.)
+They are sent by value: the receiver gets a copy on the device of the same index. (PyTorch shares the memory of CPU and
+CUDA tensors; no driver shares device memory between processes yet, its group ipc/1.)
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ def _reduce(tensor: torch.Tensor) -> Any:
         return reductions.reduce_tensor(tensor)
     if tensor.requires_grad and not tensor.is_leaf:
         raise RuntimeError(
-            "flagos: a tensor with a gradient history cannot be sent to another process, for autograd ends there; detach() it"
+            "flagos: a tensor with a gradient history cannot be sent to another process, for autograd ends there; "
+            "detach() it"
         )
     # The bytes themselves, not shared memory: its descriptor would have to outlive this call until the receiver has it.
     host = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()

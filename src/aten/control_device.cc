@@ -1,5 +1,6 @@
-// Operators that Python's torch_fl calls for devices, streams and generators. Each is a pass-through over the C ABI: what
-// they mean is said in include/flagos/runtime.h and torch_fl/flagos/. Not here: what PyTorch itself asks (guard, hooks).
+// Operators that Python's torch_fl calls for devices, streams and generators. Each is a pass-through over the C ABI:
+// what they mean is said in include/flagos/runtime.h and torch_fl/flagos/. Not here: what PyTorch itself asks (guard,
+// hooks).
 #include <torch/library.h>
 
 #include <string>
@@ -19,8 +20,8 @@ fl_stream* stream_of(int64_t device, int64_t id) {
 
 // name, arch, total memory in bytes, multiprocessors, alignment, driver, driver's version, driver index, ordinal,
 // capabilities
-using Properties =
-    std::tuple<std::string, std::string, int64_t, int64_t, int64_t, std::string, std::string, int64_t, int64_t, int64_t>;
+using Properties = std::tuple<std::string, std::string, int64_t, int64_t, int64_t, std::string, std::string, int64_t,
+                              int64_t, int64_t>;
 
 Properties device_properties(int64_t device) {
   fl_device_info info{};
@@ -74,11 +75,13 @@ TORCH_LIBRARY_FRAGMENT(flagos, m) {
       "(str name, str arch, int total_memory, int multiprocessors, int alignment, str driver, str driver_version, "
       "int driver_index, int ordinal, int capabilities)",
       &device_properties);
-  m.def("device_synchronize(int device) -> ()", [](int64_t device) { check(fl_device_synchronize(device_argument(device))); });
+  m.def("device_synchronize(int device) -> ()",
+        [](int64_t device) { check(fl_device_synchronize(device_argument(device))); });
   // False after fork where the driver cannot go on in the child; every other call then raises.
   m.def("device_works(int device) -> bool",
         [](int64_t device) { return fl_device_usable(device_argument(device)) == FL_OK; });
-  m.def("device_opened(int device) -> bool", [](int64_t device) { return fl_device_opened(device_argument(device)) != 0; });
+  m.def("device_opened(int device) -> bool",
+        [](int64_t device) { return fl_device_opened(device_argument(device)) != 0; });
   m.def("device_peers(int device, int peer) -> bool", &peers);
 
   m.def("stream_priority(int device, int id) -> int",

@@ -1,5 +1,5 @@
-// Operators that Python's torch_fl calls for memory: statistics of the caching allocators, limits, raw blocks, and tensors
-// over memory of the other side. Bytes everywhere.
+// Operators that Python's torch_fl calls for memory: statistics of the caching allocators, limits, raw blocks, and
+// tensors over memory of the other side. Bytes everywhere.
 #include <torch/library.h>
 
 #include <array>
@@ -29,15 +29,16 @@ Stats memory_stats(int64_t device) {
   s.struct_size = sizeof s;
   check(fl_memory_get_stats(device_argument(device), &s));
   Stats flat;
-  const std::array<std::pair<const char*, const fl_stat*>, 9> pooled = {{{"allocation", s.allocation},
-                                                                         {"segment", s.segment},
-                                                                         {"active", s.active},
-                                                                         {"inactive_split", s.inactive_split},
-                                                                         {"allocated_bytes", s.allocated_bytes},
-                                                                         {"reserved_bytes", s.reserved_bytes},
-                                                                         {"active_bytes", s.active_bytes},
-                                                                         {"inactive_split_bytes", s.inactive_split_bytes},
-                                                                         {"requested_bytes", s.requested_bytes}}};
+  const std::array<std::pair<const char*, const fl_stat*>, 9> pooled = {
+      {{"allocation", s.allocation},
+       {"segment", s.segment},
+       {"active", s.active},
+       {"inactive_split", s.inactive_split},
+       {"allocated_bytes", s.allocated_bytes},
+       {"reserved_bytes", s.reserved_bytes},
+       {"active_bytes", s.active_bytes},
+       {"inactive_split_bytes", s.inactive_split_bytes},
+       {"requested_bytes", s.requested_bytes}}};
   for (const auto& [name, stats] : pooled) {
     put(flat, std::string(name) + ".all", stats[FL_STAT_ALL]);
     put(flat, std::string(name) + ".small_pool", stats[FL_STAT_SMALL]);
@@ -136,7 +137,8 @@ at::Tensor from_host(const at::Tensor& tensor, int64_t device) {
 
 TORCH_LIBRARY_FRAGMENT(flagos, m) {
   m.def("memory_stats(int device) -> Dict(str, int)", &memory_stats);
-  m.def("memory_reset_peak(int device) -> ()", [](int64_t device) { check(fl_memory_reset_peak(device_argument(device))); });
+  m.def("memory_reset_peak(int device) -> ()",
+        [](int64_t device) { check(fl_memory_reset_peak(device_argument(device))); });
   m.def("memory_reset_accumulated(int device) -> ()",
         [](int64_t device) { check(fl_memory_reset_accumulated(device_argument(device))); });
   m.def("memory_trim(int device) -> ()", [](int64_t device) { check(fl_memory_trim(device_argument(device))); });

@@ -1,8 +1,8 @@
-// Copies: every pair of dtypes, broadcast, strided, conjugated, negated, overlapping, between host and device and between
-// devices.
+// Copies: every pair of dtypes, broadcast, strided, conjugated, negated, overlapping, between host and device and
+// between devices.
 //
-// Where the host can reach all memory, PyTorch's CPU copy runs in place. Elsewhere bytes move between equal layouts by the
-// driver, in stream order, and everything else is converted on the host first.
+// Where the host can reach all memory, PyTorch's CPU copy runs in place. Elsewhere bytes move between equal layouts by
+// the driver, in stream order, and everything else is converted on the host first.
 #include <ATen/ExpandUtils.h>
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/ops/copy_ops.h>
@@ -21,7 +21,9 @@ namespace {
 using at::Tensor;
 
 bool on_flagos(const Tensor& tensor) { return tensor.device().type() == kFlagos; }
-bool host_reaches(const Tensor& tensor) { return !on_flagos(tensor) || device_facts(tensor.device().index()).host_access; }
+bool host_reaches(const Tensor& tensor) {
+  return !on_flagos(tensor) || device_facts(tensor.device().index()).host_access;
+}
 
 Tensor& cpu_copy(Tensor& dst, const Tensor& src) {
   return at::_ops::copy_::redispatch(c10::DispatchKeySet(c10::DispatchKey::CPU), dst, src, /*non_blocking=*/false);
@@ -64,9 +66,9 @@ void copy_bytes(const Tensor& dst, const Tensor& src, bool non_blocking) {
 bool is_dense(const Tensor& tensor) { return tensor.is_non_overlapping_and_dense(); }
 
 Tensor host_tensor_like(const Tensor& tensor) {
-  return at::_ops::empty_strided::redispatch(c10::DispatchKeySet(c10::DispatchKey::CPU), c10::fromIntArrayRefSlow(tensor.sizes()),
-                                             c10::fromIntArrayRefSlow(tensor.strides()), tensor.scalar_type(), c10::kStrided,
-                                             c10::Device(c10::kCPU), false);
+  return at::_ops::empty_strided::redispatch(
+      c10::DispatchKeySet(c10::DispatchKey::CPU), c10::fromIntArrayRefSlow(tensor.sizes()),
+      c10::fromIntArrayRefSlow(tensor.strides()), tensor.scalar_type(), c10::kStrided, c10::Device(c10::kCPU), false);
 }
 
 void copy_through_host(Tensor& dst, const Tensor& src) {
@@ -93,8 +95,8 @@ void check_copyable(const Tensor& tensor) {
                               "flagos copies plain strided tensors, not ", tensor.layout(),
                               tensor.is_quantized() ? " quantized ones" : "", "; make it dense first");
   const auto type = tensor.device().type();
-  TORCH_CHECK_NOT_IMPLEMENTED(type == kFlagos || type == c10::kCPU, "flagos copies from and to cpu and flagos, not ", tensor.device(),
-                              "; go through .cpu()");
+  TORCH_CHECK_NOT_IMPLEMENTED(type == kFlagos || type == c10::kCPU, "flagos copies from and to cpu and flagos, not ",
+                              tensor.device(), "; go through .cpu()");
 }
 
 }  // namespace
@@ -113,8 +115,8 @@ Tensor& copy(Tensor& dst, const Tensor& src, bool non_blocking) {
     return dst;
   }
   const bool same_bits = dst.is_conj() == src.is_conj() && dst.is_neg() == src.is_neg() && !src._is_zerotensor();
-  if (same_bits && dst.scalar_type() == src.scalar_type() && dst.sizes() == src.sizes() && dst.strides() == src.strides() &&
-      is_dense(dst) && !dst.storage().is_alias_of(src.storage())) {
+  if (same_bits && dst.scalar_type() == src.scalar_type() && dst.sizes() == src.sizes() &&
+      dst.strides() == src.strides() && is_dense(dst) && !dst.storage().is_alias_of(src.storage())) {
     copy_bytes(dst, src, non_blocking);
   } else {
     copy_through_host(dst, src);
@@ -143,8 +145,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("_copy_from_and_resize", &copy_from_and_resize);
 }
 
-// PyTorch's fallback for conjugated and negated tensors materialises them by clone -> copy_ -> _copy_from, and would come
-// back here for ever.
+// PyTorch's fallback for conjugated and negated tensors materialises them by clone -> copy_ -> _copy_from, and would
+// come back here for ever.
 TORCH_LIBRARY_IMPL(aten, Conjugate, m) { m.impl("_copy_from", torch::CppFunction::makeFallthrough()); }
 TORCH_LIBRARY_IMPL(aten, Negative, m) { m.impl("_copy_from", torch::CppFunction::makeFallthrough()); }
 

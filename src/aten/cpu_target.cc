@@ -10,7 +10,9 @@ namespace flagos {
 namespace {
 
 // True for a CPU tensor that counts as an operand on the wrong device: one with dimensions.
-bool is_cpu_operand(const at::Tensor& tensor) { return tensor.defined() && tensor.device().is_cpu() && tensor.dim() > 0; }
+bool is_cpu_operand(const at::Tensor& tensor) {
+  return tensor.defined() && tensor.device().is_cpu() && tensor.dim() > 0;
+}
 
 class Arguments {
  public:

@@ -16,7 +16,7 @@ struct DeviceFacts {
   bool host_access = false;   // the CPU's kernels can work on its memory in place
   bool asynchronous = false;  // streams must be drained before the host reads
   bool event_timing = false;
-  int32_t driver = 0;         // routing's driver index
+  int32_t driver = 0;  // routing's driver index
   const char* driver_name = "";
 };
 

@@ -2,14 +2,14 @@
 // themselves, with an output from our pool.
 //
 // Note [The short way]
-// A structured kernel is a meta function, which plans the loop and asks for its output through a virtual function, and an
-// impl, which runs a loop chosen by device from a DispatchStub. Both are exported for backends to derive from. With the
-// CPU's loops registered for PrivateUse1 (stubs.cc), the derived class below needs no stand-ins, no boxing and no second
-// trip through the dispatcher, so a small operator costs less than on cpu.
+// A structured kernel is a meta function, which plans the loop and asks for its output through a virtual function, and
+// an impl, which runs a loop chosen by device from a DispatchStub. Both are exported for backends to derive from. With
+// the CPU's loops registered for PrivateUse1 (stubs.cc), the derived class below needs no stand-ins, no boxing and no
+// second trip through the dispatcher, so a small operator costs less than on cpu.
 //
-// TensorIterator converts operands of unlike dtypes for the CPU alone; other devices' loops convert as they load. So the
-// short way is taken only when all operands have one dtype, and the long way (cpu_target.h) otherwise. Scalars of Python
-// arrive as CPU tensors of 64 bits: they are converted here when that is what the CPU would do.
+// TensorIterator converts operands of unlike dtypes for the CPU alone; other devices' loops convert as they load. So
+// the short way is taken only when all operands have one dtype, and the long way (cpu_target.h) otherwise. Scalars of
+// Python arrive as CPU tensors of 64 bits: they are converted here when that is what the CPU would do.
 #pragma once
 
 #include <ATen/EmptyTensor.h>
@@ -108,8 +108,9 @@ class Planned final : public Native {
 
 // Only flagos tensors, and scalars of Python's beside them, take the short way.
 inline bool is_plain(const at::Tensor& tensor) {
-  return tensor.defined() && (tensor.device().type() == kFlagos ? tensor.layout() == c10::kStrided && !tensor._is_zerotensor()
-                                                                : tensor.unsafeGetTensorImpl()->is_wrapped_number());
+  return tensor.defined() &&
+         (tensor.device().type() == kFlagos ? tensor.layout() == c10::kStrided && !tensor._is_zerotensor()
+                                            : tensor.unsafeGetTensorImpl()->is_wrapped_number());
 }
 template <class T>
 bool is_plain(const T&) {

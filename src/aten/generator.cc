@@ -1,7 +1,7 @@
 // Note [Two engines]
-// The default engine is Philox 4x32-10 with a state of 16 bytes (seed, offset), as on every accelerator: DTensor, FSDP's
-// meta initialisation and FlagGems' kernels parse that layout. FLAGOS_RNG=cpu swaps in the CPU's own engine with its own
-// state, so that a program's results can be compared with `cpu` bit for bit. The choice is made once a process.
+// The default engine is Philox 4x32-10 with a state of 16 bytes (seed, offset), as on every accelerator: DTensor,
+// FSDP's meta initialisation and FlagGems' kernels parse that layout. FLAGOS_RNG=cpu swaps in the CPU's own engine with
+// its own state, so that a program's results can be compared with `cpu` bit for bit. The choice is made once a process.
 #include "aten/generator.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -61,9 +61,9 @@ class Generator final : public c10::GeneratorImpl {
       cpu_.unsafeGetGeneratorImpl()->set_state(state);
       return;
     }
-    TORCH_CHECK_TYPE(state.device_type() == c10::kCPU && state.dtype() == caffe2::TypeMeta::Make<uint8_t>() &&
-                         state.is_contiguous(),
-                     "flagos: a random state is a contiguous CPU tensor of torch.uint8");
+    TORCH_CHECK_TYPE(
+        state.device_type() == c10::kCPU && state.dtype() == caffe2::TypeMeta::Make<uint8_t>() && state.is_contiguous(),
+        "flagos: a random state is a contiguous CPU tensor of torch.uint8");
     TORCH_CHECK_VALUE(state.numel() == static_cast<int64_t>(kStateBytes), "flagos: a random state has ", kStateBytes,
                       " bytes (seed, offset), got ", state.numel(),
                       "; a state saved under FLAGOS_RNG=cpu is restored under FLAGOS_RNG=cpu");
@@ -89,8 +89,9 @@ class Generator final : public c10::GeneratorImpl {
     return copy;
   }
   void require_philox(const char* what) const {
-    TORCH_CHECK_NOT_IMPLEMENTED(!cpu_.defined(), "flagos: ", what,
-                                " needs the Philox engine; this process runs with FLAGOS_RNG=cpu, whose engine has no offset");
+    TORCH_CHECK_NOT_IMPLEMENTED(
+        !cpu_.defined(), "flagos: ", what,
+        " needs the Philox engine; this process runs with FLAGOS_RNG=cpu, whose engine has no offset");
   }
 
   uint64_t seed_;

@@ -23,8 +23,8 @@ at::Generator new_generator(c10::DeviceIndex device);
 std::pair<uint64_t, uint64_t> take_random(const std::optional<at::Generator>& generator, c10::DeviceIndex device,
                                           uint64_t advance);
 
-// The CPU generator that stands in for `generator` while a CPU kernel draws: the CPU engine itself under FLAGOS_RNG=cpu,
-// else a fresh one seeded from (seed, offset), which advances the offset by 4.
+// The CPU generator that stands in for `generator` while a CPU kernel draws: the CPU engine itself under
+// FLAGOS_RNG=cpu, else a fresh one seeded from (seed, offset), which advances the offset by 4.
 at::Generator host_stand_in(const std::optional<at::Generator>& generator, c10::DeviceIndex device);
 
 }  // namespace flagos

@@ -62,9 +62,7 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
     return native;
   }
   bool queryStream(const c10::Stream& stream) const override { return ready(fl_stream_query(from_torch(stream))); }
-  void synchronizeStream(const c10::Stream& stream) const override {
-    check(fl_stream_synchronize(from_torch(stream)));
-  }
+  void synchronizeStream(const c10::Stream& stream) const override { check(fl_stream_synchronize(from_torch(stream))); }
   void synchronizeDevice(const c10::DeviceIndex device) const override {
     check(fl_device_synchronize(resolve_device(device)));
   }
@@ -75,7 +73,8 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
   void record(void** event, const c10::Stream& stream, const c10::DeviceIndex device,
               const c10::EventFlag flag) const override {
     auto* on = from_torch(stream);
-    TORCH_CHECK_VALUE(device < 0 || device == fl_stream_device(on), "flagos: an event of flagos:", static_cast<int>(device),
+    TORCH_CHECK_VALUE(device < 0 || device == fl_stream_device(on),
+                      "flagos: an event of flagos:", static_cast<int>(device),
                       " cannot be recorded on a stream of flagos:", fl_stream_device(on));
     if (*event == nullptr) {
       fl_event* made = nullptr;
@@ -111,6 +110,7 @@ C10_REGISTER_GUARD_IMPL(PrivateUse1, Guard)
 // plugin look up by this name.
 extern "C" FL_EXPORT void* GetCurrentStream(int device) {
   void* native = nullptr;
-  flagos::check(fl_stream_native(flagos::current_stream(flagos::resolve_device(static_cast<c10::DeviceIndex>(device))), &native));
+  flagos::check(
+      fl_stream_native(flagos::current_stream(flagos::resolve_device(static_cast<c10::DeviceIndex>(device))), &native));
   return native;
 }

@@ -23,8 +23,8 @@ void copy_bits(c10::TensorImpl* to, const at::Tensor& from) {
   if (to->is_neg() != from.is_neg()) to->_set_neg(from.is_neg());
 }
 
-// The kernel may write through a stand-in even when its schema does not say so of a storage shared with another operand:
-// asking for mutable data also unshares copy-on-write storages.
+// The kernel may write through a stand-in even when its schema does not say so of a storage shared with another
+// operand: asking for mutable data also unshares copy-on-write storages.
 void* data_of(c10::StorageImpl* storage, bool written) {
   return written ? storage->mutable_data() : const_cast<void*>(storage->data());
 }
@@ -44,9 +44,10 @@ void HostCall::see(c10::Device device) {
     if (facts.asynchronous && facts.host_access) check(fl_stream_synchronize(current_stream(device_)));
     return;
   }
-  TORCH_CHECK(device_ == device.index(), "Expected all tensors to be on the same device, but found at least two devices, flagos:",
-              static_cast<int>(device_), " and flagos:", static_cast<int>(device.index()), "! (when checking argument for ", name_,
-              ")");
+  TORCH_CHECK(device_ == device.index(),
+              "Expected all tensors to be on the same device, but found at least two devices, flagos:",
+              static_cast<int>(device_), " and flagos:", static_cast<int>(device.index()),
+              "! (when checking argument for ", name_, ")");
 }
 
 c10::Device HostCall::enter(c10::Device device) {
@@ -66,11 +67,12 @@ at::Tensor HostCall::enter(at::Tensor tensor, bool written) {
     return operand.stand_in;
   }
   see(tensor.device());
-  TORCH_CHECK_NOT_IMPLEMENTED(tensor.layout() == c10::kStrided, name_, ": flagos supports strided tensors, not ", tensor.layout(),
-                              "; move the tensor to cpu, or make it dense with .to_dense()");
+  TORCH_CHECK_NOT_IMPLEMENTED(tensor.layout() == c10::kStrided, name_, ": flagos supports strided tensors, not ",
+                              tensor.layout(), "; move the tensor to cpu, or make it dense with .to_dense()");
   bool pooled = false;
   auto stand_in = device_facts(device_).host_access ? over_same_memory(tensor, written, pooled) : over_copy(tensor);
-  for (auto& memory : memories_) memory.written |= written && memory.original == tensor.storage().unsafeGetStorageImpl();
+  for (auto& memory : memories_)
+    memory.written |= written && memory.original == tensor.storage().unsafeGetStorageImpl();
   tensors_.push_back({std::move(tensor), stand_in, written, pooled});
   return stand_in;
 }
@@ -102,8 +104,8 @@ at::Tensor HostCall::over_same_memory(const at::Tensor& tensor, bool written, bo
     auto over = c10::make_intrusive<c10::StorageImpl>(c10::StorageImpl::use_byte_size_t(), storage->nbytes(),
                                                       c10::DataPtr(data, c10::kCPU), host_labelled_allocator(device_),
                                                       storage->resizable());
-    stand_in = at::detail::make_tensor<c10::TensorImpl>(c10::Storage(std::move(over)), keys_of(c10::DispatchKey::CPU, tensor),
-                                                        tensor.dtype());
+    stand_in = at::detail::make_tensor<c10::TensorImpl>(c10::Storage(std::move(over)),
+                                                        keys_of(c10::DispatchKey::CPU, tensor), tensor.dtype());
   }
   auto* impl = stand_in.unsafeGetTensorImpl();
   impl->set_sizes_and_strides(tensor.sizes(), tensor.strides(), tensor.storage_offset());
@@ -121,13 +123,13 @@ at::Tensor HostCall::over_copy(const at::Tensor& tensor) {
   if (!over) {
     const auto nbytes = tensor._is_zerotensor() ? 0 : storage->nbytes();
     auto* host = c10::GetAllocator(c10::kCPU);
-    over = c10::make_intrusive<c10::StorageImpl>(c10::StorageImpl::use_byte_size_t(), nbytes, host->allocate(nbytes), host,
-                                                 storage->resizable());
+    over = c10::make_intrusive<c10::StorageImpl>(c10::StorageImpl::use_byte_size_t(), nbytes, host->allocate(nbytes),
+                                                 host, storage->resizable());
     if (nbytes > 0) download(device_, over->mutable_data(), storage->data(), nbytes);
     memories_.push_back({storage, over.get(), nbytes > 0 ? over->mutable_data() : nullptr, false});
   }
-  auto stand_in = at::detail::make_tensor<c10::TensorImpl>(c10::Storage(std::move(over)), keys_of(c10::DispatchKey::CPU, tensor),
-                                                           tensor.dtype());
+  auto stand_in = at::detail::make_tensor<c10::TensorImpl>(c10::Storage(std::move(over)),
+                                                           keys_of(c10::DispatchKey::CPU, tensor), tensor.dtype());
   auto* impl = stand_in.unsafeGetTensorImpl();
   impl->set_sizes_and_strides(tensor.sizes(), tensor.strides(), tensor.storage_offset());
   copy_bits(impl, tensor);
@@ -156,7 +158,8 @@ void HostCall::finish() {
     if (!operand.written) continue;
     auto* to = operand.original.unsafeGetTensorImpl();
     const auto* from = operand.stand_in.unsafeGetTensorImpl();
-    if (to->sizes() != from->sizes() || to->strides() != from->strides() || to->storage_offset() != from->storage_offset()) {
+    if (to->sizes() != from->sizes() || to->strides() != from->strides() ||
+        to->storage_offset() != from->storage_offset()) {
       to->set_sizes_and_strides(from->sizes(), from->strides(), from->storage_offset());
     }
     if (to->is_conj() != from->is_conj()) to->_set_conj(from->is_conj());
@@ -165,7 +168,8 @@ void HostCall::finish() {
 }
 
 at::Tensor HostCall::make(c10::Storage storage, const at::Tensor& like) {
-  auto made = at::detail::make_tensor<c10::TensorImpl>(std::move(storage), keys_of(c10::DispatchKey::PrivateUse1, like), like.dtype());
+  auto made = at::detail::make_tensor<c10::TensorImpl>(std::move(storage), keys_of(c10::DispatchKey::PrivateUse1, like),
+                                                       like.dtype());
   auto* impl = made.unsafeGetTensorImpl();
   impl->set_sizes_and_strides(like.sizes(), like.strides(), like.storage_offset());
   copy_bits(impl, like);
@@ -217,18 +221,22 @@ at::Tensor HostCall::leave(const at::Tensor& result) {
 }
 
 at::Tensor host_view(const at::Tensor& tensor) {
-  TORCH_CHECK_VALUE(tensor.device().type() == kFlagos, "flagos: host_view takes a flagos tensor, got one on ", tensor.device());
+  TORCH_CHECK_VALUE(tensor.device().type() == kFlagos, "flagos: host_view takes a flagos tensor, got one on ",
+                    tensor.device());
   const auto device = tensor.device().index();
-  TORCH_CHECK_NOT_IMPLEMENTED(device_facts(device).host_access, "flagos: the host cannot read the memory of flagos:",
-                              static_cast<int>(device), " (driver ", device_facts(device).driver_name, "); use .cpu()");
+  TORCH_CHECK_NOT_IMPLEMENTED(device_facts(device).host_access,
+                              "flagos: the host cannot read the memory of flagos:", static_cast<int>(device),
+                              " (driver ", device_facts(device).driver_name, "); use .cpu()");
   check(fl_stream_synchronize(current_stream(device)));
   auto* storage = tensor.storage().unsafeGetStorageImpl();
   auto* owner = new c10::Storage(tensor.storage());
-  c10::Storage over(c10::Storage::use_byte_size_t(), storage->nbytes(),
-                    c10::DataPtr(storage->mutable_data(), owner, [](void* context) { delete static_cast<c10::Storage*>(context); },
-                                 c10::kCPU),
-                    /*allocator=*/nullptr, /*resizable=*/false);
-  auto view = at::detail::make_tensor<c10::TensorImpl>(std::move(over), c10::DispatchKeySet(c10::DispatchKey::CPU), tensor.dtype());
+  c10::Storage over(
+      c10::Storage::use_byte_size_t(), storage->nbytes(),
+      c10::DataPtr(
+          storage->mutable_data(), owner, [](void* context) { delete static_cast<c10::Storage*>(context); }, c10::kCPU),
+      /*allocator=*/nullptr, /*resizable=*/false);
+  auto view = at::detail::make_tensor<c10::TensorImpl>(std::move(over), c10::DispatchKeySet(c10::DispatchKey::CPU),
+                                                       tensor.dtype());
   auto* impl = view.unsafeGetTensorImpl();
   impl->set_sizes_and_strides(tensor.sizes(), tensor.strides(), tensor.storage_offset());
   copy_bits(impl, tensor);

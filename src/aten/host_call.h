@@ -3,7 +3,8 @@
 // Note [Stand-ins]
 // A stand-in is a CPU tensor with the metadata of a flagos tensor. On a device with host access it lies over the same
 // memory; elsewhere over a host copy of the whole storage, which goes back to the device when the operator wrote it.
-//  - One stand-in storage per storage and call, so that overlapping operands still overlap and PyTorch's own checks work.
+//  - One stand-in storage per storage and call, so that overlapping operands still overlap and PyTorch's own checks
+//  work.
 //  - The same tensor twice is the same stand-in, so `x.add_() is x` holds for results.
 //  - The user's TensorImpl is never changed to impersonate another device: views, other threads and autograd see it.
 //  - A resize inside the kernel (`out=`) lands in the device's pool and is carried back by finish().

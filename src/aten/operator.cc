@@ -11,19 +11,29 @@ namespace {
 
 // Operators whose contract takes CPU tensors beside device tensors, as on every accelerator: index tensors, lengths and
 // optimizer steps. A name ending in '*' is a prefix.
-constexpr std::array<std::string_view, 14> kTakesCpuOperands = {
-    "index.Tensor",        "index.Tensor_out",  "index_put*",       "_index_put_impl_*", "_unsafe_index*",
-    "_unsafe_masked_index*", "_copy_from*",     "copy_*",           "_foreach_*",        "_fused_*",
-    "_pack_padded_sequence*", "segment_reduce*", "tensor_split.tensor*", "_embedding_bag*"};
+constexpr std::array<std::string_view, 14> kTakesCpuOperands = {"index.Tensor",
+                                                                "index.Tensor_out",
+                                                                "index_put*",
+                                                                "_index_put_impl_*",
+                                                                "_unsafe_index*",
+                                                                "_unsafe_masked_index*",
+                                                                "_copy_from*",
+                                                                "copy_*",
+                                                                "_foreach_*",
+                                                                "_fused_*",
+                                                                "_pack_padded_sequence*",
+                                                                "segment_reduce*",
+                                                                "tensor_split.tensor*",
+                                                                "_embedding_bag*"};
 
 // Arguments that a kernel writes though its schema does not say so.
 struct HiddenWrite {
   std::string_view op, argument;
 };
 constexpr std::array<HiddenWrite, 4> kHiddenWrites{{{"native_batch_norm", "running_mean"},
-                                                   {"native_batch_norm", "running_var"},
-                                                   {"native_batch_norm.out", "running_mean"},
-                                                   {"native_batch_norm.out", "running_var"}}};
+                                                    {"native_batch_norm", "running_var"},
+                                                    {"native_batch_norm.out", "running_mean"},
+                                                    {"native_batch_norm.out", "running_var"}}};
 
 bool matches(std::string_view name, std::string_view pattern) {
   if (pattern.back() != '*') return name == pattern;

@@ -1,5 +1,5 @@
-// What the plugin knows about one operator overload: its schema's facts and its routes. One object an operator, made when
-// the library is loaded, alive as long as the process.
+// What the plugin knows about one operator overload: its schema's facts and its routes. One object an operator, made
+// when the library is loaded, alive as long as the process.
 #pragma once
 
 #include <ATen/core/dispatch/Dispatcher.h>

@@ -1,7 +1,7 @@
 // Note [Function targets]
-// A function gets the arguments of the call as PyTorch's Python kernels do; those take the GIL themselves. It declines by
-// decline_function_call() and any exception, which is dropped here. It may call the operator that it serves: while it
-// runs, its target declines that operator on the thread, so the call reaches what stands behind it in the chain.
+// A function gets the arguments of the call as PyTorch's Python kernels do; those take the GIL themselves. It declines
+// by decline_function_call() and any exception, which is dropped here. It may call the operator that it serves: while
+// it runs, its target declines that operator on the thread, so the call reaches what stands behind it in the chain.
 #include "aten/python_target.h"
 
 #include <optional>

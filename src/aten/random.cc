@@ -35,20 +35,34 @@ void run_philox(const Call& call) {
 
 fl_dtype dtype_of(const Tensor& tensor, const char* op) {
   switch (tensor.scalar_type()) {
-    case at::kBool: return FL_BOOL;
-    case at::kByte: return FL_UINT8;
-    case at::kChar: return FL_INT8;
-    case at::kUInt16: return FL_UINT16;
-    case at::kShort: return FL_INT16;
-    case at::kUInt32: return FL_UINT32;
-    case at::kInt: return FL_INT32;
-    case at::kUInt64: return FL_UINT64;
-    case at::kLong: return FL_INT64;
-    case at::kHalf: return FL_FLOAT16;
-    case at::kBFloat16: return FL_BFLOAT16;
-    case at::kFloat: return FL_FLOAT32;
-    case at::kDouble: return FL_FLOAT64;
-    default: TORCH_CHECK_NOT_IMPLEMENTED(false, "\"", op, "\" not implemented for '", tensor.scalar_type(), "' on flagos");
+    case at::kBool:
+      return FL_BOOL;
+    case at::kByte:
+      return FL_UINT8;
+    case at::kChar:
+      return FL_INT8;
+    case at::kUInt16:
+      return FL_UINT16;
+    case at::kShort:
+      return FL_INT16;
+    case at::kUInt32:
+      return FL_UINT32;
+    case at::kInt:
+      return FL_INT32;
+    case at::kUInt64:
+      return FL_UINT64;
+    case at::kLong:
+      return FL_INT64;
+    case at::kHalf:
+      return FL_FLOAT16;
+    case at::kBFloat16:
+      return FL_BFLOAT16;
+    case at::kFloat:
+      return FL_FLOAT32;
+    case at::kDouble:
+      return FL_FLOAT64;
+    default:
+      TORCH_CHECK_NOT_IMPLEMENTED(false, "\"", op, "\" not implemented for '", tensor.scalar_type(), "' on flagos");
   }
 }
 
@@ -81,9 +95,8 @@ Tensor& uniform_(Tensor& self, double from, double to, MaybeGenerator generator)
     uniform_(real, from, to, std::move(generator));
     return self;
   }
-  return generate(self, generator, "uniform_", [&](auto* span, auto dtype, void* out) {
-    return fl_random_uniform(span, dtype, out, from, to);
-  });
+  return generate(self, generator, "uniform_",
+                  [&](auto* span, auto dtype, void* out) { return fl_random_uniform(span, dtype, out, from, to); });
 }
 
 Tensor& normal_(Tensor& self, double mean, double std, MaybeGenerator generator) {
@@ -92,9 +105,8 @@ Tensor& normal_(Tensor& self, double mean, double std, MaybeGenerator generator)
     normal_(real, 0, std / std::sqrt(2.0), std::move(generator));
     return self.add_(mean);
   }
-  return generate(self, generator, "normal_", [&](auto* span, auto dtype, void* out) {
-    return fl_random_normal(span, dtype, out, mean, std);
-  });
+  return generate(self, generator, "normal_",
+                  [&](auto* span, auto dtype, void* out) { return fl_random_normal(span, dtype, out, mean, std); });
 }
 
 Tensor standard_normal(const Tensor& like, c10::IntArrayRef size, const MaybeGenerator& generator) {
@@ -124,38 +136,34 @@ Tensor normal_tensor_tensor(const Tensor& mean, const Tensor& std, MaybeGenerato
 }
 
 Tensor& log_normal_(Tensor& self, double mean, double std, MaybeGenerator generator) {
-  return generate(self, generator, "log_normal_", [&](auto* span, auto dtype, void* out) {
-    return fl_random_log_normal(span, dtype, out, mean, std);
-  });
+  return generate(self, generator, "log_normal_",
+                  [&](auto* span, auto dtype, void* out) { return fl_random_log_normal(span, dtype, out, mean, std); });
 }
 
 Tensor& exponential_(Tensor& self, double lambda, MaybeGenerator generator) {
-  return generate(self, generator, "exponential_", [&](auto* span, auto dtype, void* out) {
-    return fl_random_exponential(span, dtype, out, lambda);
-  });
+  return generate(self, generator, "exponential_",
+                  [&](auto* span, auto dtype, void* out) { return fl_random_exponential(span, dtype, out, lambda); });
 }
 
 Tensor& cauchy_(Tensor& self, double median, double sigma, MaybeGenerator generator) {
-  return generate(self, generator, "cauchy_", [&](auto* span, auto dtype, void* out) {
-    return fl_random_cauchy(span, dtype, out, median, sigma);
-  });
+  return generate(self, generator, "cauchy_",
+                  [&](auto* span, auto dtype, void* out) { return fl_random_cauchy(span, dtype, out, median, sigma); });
 }
 
 Tensor& geometric_(Tensor& self, double p, MaybeGenerator generator) {
-  return generate(self, generator, "geometric_", [&](auto* span, auto dtype, void* out) {
-    return fl_random_geometric(span, dtype, out, p);
-  });
+  return generate(self, generator, "geometric_",
+                  [&](auto* span, auto dtype, void* out) { return fl_random_geometric(span, dtype, out, p); });
 }
 
 Tensor& bernoulli_float_(Tensor& self, double p, MaybeGenerator generator) {
-  return generate(self, generator, "bernoulli_", [&](auto* span, auto dtype, void* out) {
-    return fl_random_bernoulli(span, dtype, out, p);
-  });
+  return generate(self, generator, "bernoulli_",
+                  [&](auto* span, auto dtype, void* out) { return fl_random_bernoulli(span, dtype, out, p); });
 }
 
 Tensor& bernoulli_tensor_(Tensor& self, const Tensor& p, MaybeGenerator generator) {
   const auto probabilities = p.to(self.device()).expand(self.sizes()).contiguous();
-  TORCH_CHECK(probabilities.is_floating_point(), "expected probabilities tensor to have floating type, got ", p.scalar_type());
+  TORCH_CHECK(probabilities.is_floating_point(), "expected probabilities tensor to have floating type, got ",
+              p.scalar_type());
   HostCall host("bernoulli_");
   const auto read = host.enter(probabilities, /*written=*/false);
   return generate(self, generator, "bernoulli_", [&](auto* span, auto dtype, void* out) {
@@ -174,9 +182,8 @@ Tensor& bernoulli_out(const Tensor& self, MaybeGenerator generator, Tensor& out)
 }
 
 Tensor& integers(Tensor& self, int64_t low, uint64_t range, const MaybeGenerator& generator) {
-  return generate(self, generator, "random_", [&](auto* span, auto dtype, void* out) {
-    return fl_random_integers(span, dtype, out, low, range);
-  });
+  return generate(self, generator, "random_",
+                  [&](auto* span, auto dtype, void* out) { return fl_random_integers(span, dtype, out, low, range); });
 }
 
 Tensor& random_(Tensor& self, MaybeGenerator generator) {
@@ -214,10 +221,12 @@ Tensor& randperm_out(int64_t n, MaybeGenerator generator, Tensor& out) {
 Tensor multinomial(const Tensor& self, c10::SymInt samples_sym, bool replacement, MaybeGenerator generator) {
   const auto samples = samples_sym.expect_int();
   TORCH_CHECK(self.dim() > 0 && self.dim() <= 2, "prob_dist must be 1 or 2 dim");
-  TORCH_CHECK(self.is_floating_point(), "multinomial only supports floating-point dtypes for input, got: ", self.scalar_type());
+  TORCH_CHECK(self.is_floating_point(),
+              "multinomial only supports floating-point dtypes for input, got: ", self.scalar_type());
   TORCH_CHECK(samples > 0, "cannot sample n_sample <= 0 samples");
   const auto categories = self.size(-1);
-  TORCH_CHECK(replacement || samples <= categories, "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
+  TORCH_CHECK(replacement || samples <= categories,
+              "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
   const auto rows = self.dim() == 2 ? self.size(0) : 1;
   const auto device = self.device().index();
   const auto [seed, offset] =
@@ -228,21 +237,24 @@ Tensor multinomial(const Tensor& self, c10::SymInt samples_sym, bool replacement
   HostCall host("multinomial");
   const auto read = host.enter(probabilities, /*written=*/false);
   auto written = host.enter(out, /*written=*/true);
-  check(fl_random_multinomial(seed, offset, dtype_of(read, "multinomial"), read.const_data_ptr(), rows, categories, samples,
-                              replacement, written.mutable_data_ptr<int64_t>()));
+  check(fl_random_multinomial(seed, offset, dtype_of(read, "multinomial"), read.const_data_ptr(), rows, categories,
+                              samples, replacement, written.mutable_data_ptr<int64_t>()));
   host.finish();
   return out;
 }
 
-Tensor& multinomial_out(const Tensor& self, c10::SymInt samples, bool replacement, MaybeGenerator generator, Tensor& out) {
+Tensor& multinomial_out(const Tensor& self, c10::SymInt samples, bool replacement, MaybeGenerator generator,
+                        Tensor& out) {
   const auto drawn = multinomial(self, std::move(samples), replacement, std::move(generator));
   out.resize_(drawn.sizes());
   return copy(out, drawn, /*non_blocking=*/false);
 }
 
-// What F.dropout calls on a device. Under the CPU's engine: the CPU's own recipe, whose noise is drawn in the input's dtype.
+// What F.dropout calls on a device. Under the CPU's engine: the CPU's own recipe, whose noise is drawn in the input's
+// dtype.
 std::tuple<Tensor, Tensor> native_dropout(const Tensor& input, double p, std::optional<bool> train) {
-  if (input.numel() == 0 || !train.value_or(true)) return {input.clone(), at::ones_like(input, input.options().dtype(at::kBool))};
+  if (input.numel() == 0 || !train.value_or(true))
+    return {input.clone(), at::ones_like(input, input.options().dtype(at::kBool))};
   TORCH_CHECK(p >= 0 && p <= 1, "dropout probability has to be between 0 and 1, but got ", p);
   if (cpu_engine() || input.is_complex()) {
     auto noise = at::empty_like(input).bernoulli_(1 - p);
@@ -266,10 +278,11 @@ std::tuple<Tensor, Tensor> native_dropout(const Tensor& input, double p, std::op
   return {output, mask};
 }
 
-Tensor& rrelu_with_noise_out(const Tensor& self, Tensor& noise, const at::Scalar& lower, const at::Scalar& upper, bool training,
-                             MaybeGenerator generator, Tensor& out) {
-  TORCH_CHECK(self.sym_sizes() == noise.sym_sizes(), "noise tensor shape must match self tensor shape. Got self.shape = ",
-              self.sym_sizes(), " noise.shape = ", noise.sym_sizes());
+Tensor& rrelu_with_noise_out(const Tensor& self, Tensor& noise, const at::Scalar& lower, const at::Scalar& upper,
+                             bool training, MaybeGenerator generator, Tensor& out) {
+  TORCH_CHECK(self.sym_sizes() == noise.sym_sizes(),
+              "noise tensor shape must match self tensor shape. Got self.shape = ", self.sym_sizes(),
+              " noise.shape = ", noise.sym_sizes());
   out.resize_(self.sizes());
   if (!training) {
     const auto slope = (lower.to<double>() + upper.to<double>()) / 2;
@@ -286,15 +299,15 @@ Tensor& rrelu_with_noise_out(const Tensor& self, Tensor& noise, const at::Scalar
   const auto from = host.enter(source, /*written=*/false);
   auto to = host.enter(result, /*written=*/true);
   auto slopes = host.enter(drawn, /*written=*/true);
-  check(fl_random_rrelu(&span, dtype_of(from, "rrelu"), from.const_data_ptr(), to.mutable_data_ptr(), slopes.mutable_data_ptr(),
-                        lower.to<double>(), upper.to<double>()));
+  check(fl_random_rrelu(&span, dtype_of(from, "rrelu"), from.const_data_ptr(), to.mutable_data_ptr(),
+                        slopes.mutable_data_ptr(), lower.to<double>(), upper.to<double>()));
   host.finish();
   copy(noise, drawn, /*non_blocking=*/false);
   return copy(out, result, /*non_blocking=*/false);
 }
 
-Tensor rrelu_with_noise(const Tensor& self, Tensor& noise, const at::Scalar& lower, const at::Scalar& upper, bool training,
-                        MaybeGenerator generator) {
+Tensor rrelu_with_noise(const Tensor& self, Tensor& noise, const at::Scalar& lower, const at::Scalar& upper,
+                        bool training, MaybeGenerator generator) {
   auto out = empty_on(self.device().index(), self.sizes(), self.scalar_type());
   return rrelu_with_noise_out(self, noise, lower, upper, training, std::move(generator), out);
 }

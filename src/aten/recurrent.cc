@@ -1,5 +1,5 @@
-// LSTM and GRU cells. PyTorch calls these fused cells on every device but the CPU, so there is no CPU kernel to route to;
-// they are written here of plain operators, which are routed themselves. Formulas: torch.nn.LSTMCell and GRUCell.
+// LSTM and GRU cells. PyTorch calls these fused cells on every device but the CPU, so there is no CPU kernel to route
+// to; they are written here of plain operators, which are routed themselves. Formulas: torch.nn.LSTMCell and GRUCell.
 //
 // Layout: gates are [batch, 4 * hidden] (input, forget, cell, output) or [batch, 3 * hidden] (reset, update, new). The
 // workspace is what the backward needs: the four activated gates, or (reset, update, new, hx, hidden part of new).
@@ -26,13 +26,15 @@ Tensor or_zeros(const MaybeTensor& grad, const Tensor& like) { return given(grad
 std::tuple<Tensor, Tensor, Tensor> lstm_cell(const Tensor& input_gates, const Tensor& hidden_gates, const Tensor& cx,
                                              const MaybeTensor& input_bias, const MaybeTensor& hidden_bias) {
   const auto gates = (with_bias(hidden_gates, hidden_bias) + with_bias(input_gates, input_bias)).chunk(4, 1);
-  const auto input = gates[0].sigmoid(), forget = gates[1].sigmoid(), cell = gates[2].tanh(), output = gates[3].sigmoid();
+  const auto input = gates[0].sigmoid(), forget = gates[1].sigmoid(), cell = gates[2].tanh(),
+             output = gates[3].sigmoid();
   const auto cy = forget * cx + input * cell;
   return {output * cy.tanh(), cy, at::cat({input, forget, cell, output}, 1)};
 }
 
-std::tuple<Tensor, Tensor, Tensor> lstm_cell_backward(const MaybeTensor& maybe_grad_hy, const MaybeTensor& maybe_grad_cy,
-                                                      const Tensor& cx, const Tensor& cy, const Tensor& workspace, bool has_bias) {
+std::tuple<Tensor, Tensor, Tensor> lstm_cell_backward(const MaybeTensor& maybe_grad_hy,
+                                                      const MaybeTensor& maybe_grad_cy, const Tensor& cx,
+                                                      const Tensor& cy, const Tensor& workspace, bool has_bias) {
   if (!given(maybe_grad_hy) && !given(maybe_grad_cy)) return {};
   const auto gates = workspace.chunk(4, 1);
   const auto &input = gates[0], &forget = gates[1], &cell = gates[2], &output = gates[3];

@@ -1,6 +1,6 @@
-// Gives PrivateUse1 a kernel for every aten operator that PyTorch's CPU has one for: the routed kernel, which looks at the
-// operator's route and runs the target. The list is asked of the dispatcher when the library is loaded, so it is that of
-// the PyTorch at hand.
+// Gives PrivateUse1 a kernel for every aten operator that PyTorch's CPU has one for: the routed kernel, which looks at
+// the operator's route and runs the target. The list is asked of the dispatcher when the library is loaded, so it is
+// that of the PyTorch at hand.
 //
 // Note [Which operators are routed]
 //  - Those with a CPU kernel. An operator without one is decomposed by PyTorch into such ones; giving it a kernel here

@@ -1,5 +1,5 @@
-// What the routing room asks of the plugin: traits, texts, the shadow comparison, exceptions; and the targets that other
-// parts of flagos bring and that are known by name before they are there.
+// What the routing room asks of the plugin: traits, texts, the shadow comparison, exceptions; and the targets that
+// other parts of flagos bring and that are known by name before they are there.
 #include <ATen/core/Tensor.h>
 
 #include "aten/errors.h"
@@ -49,7 +49,8 @@ const bool declared = [] {
   for (int dtype = 0; dtype < 31; ++dtype) {
     fl_routing_name_trait(dtype, c10::toString(static_cast<at::ScalarType>(dtype)));
   }
-  declare_absent("flagos", "flaggems", nullptr, "FlagGems' kernels are not part of this build; route the operator to cpu");
+  declare_absent("flagos", "flaggems", nullptr,
+                 "FlagGems' kernels are not part of this build; route the operator to cpu");
   declare_absent("flagos_python", "flaggems_python", nullptr,
                  "FlagGems' Python functions are not part of this build; route the operator to cpu");
   const char *vendor = nullptr, *why = nullptr;

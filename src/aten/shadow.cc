@@ -34,7 +34,8 @@ c10::IValue duplicate(const c10::IValue& value) {
   }
   if (value.isOptionalTensorList()) {
     c10::List<std::optional<Tensor>> list;
-    for (const std::optional<Tensor>& tensor : value.toOptionalTensorVector()) list.push_back(tensor ? std::optional(duplicate(*tensor)) : tensor);
+    for (const std::optional<Tensor>& tensor : value.toOptionalTensorVector())
+      list.push_back(tensor ? std::optional(duplicate(*tensor)) : tensor);
     return c10::IValue(std::move(list));
   }
   return value;
@@ -47,31 +48,39 @@ struct Tolerance {
 // torch.testing's tolerances, one step wider for 16 bits: two correct kernels may round at other places.
 Tolerance tolerance(at::ScalarType dtype) {
   switch (dtype) {
-    case at::kHalf: return {5e-3, 1e-3};
-    case at::kBFloat16: return {3.2e-2, 1e-3};
+    case at::kHalf:
+      return {5e-3, 1e-3};
+    case at::kBFloat16:
+      return {3.2e-2, 1e-3};
     case at::kFloat:
-    case at::kComplexFloat: return {1e-4, 1e-5};
+    case at::kComplexFloat:
+      return {1e-4, 1e-5};
     case at::kDouble:
-    case at::kComplexDouble: return {1e-7, 1e-7};
-    default: return {0, 0};
+    case at::kComplexDouble:
+      return {1e-7, 1e-7};
+    default:
+      return {0, 0};
   }
 }
 
 // Empty when equal enough, else what differs.
 std::string difference(const Tensor& got, const Tensor& expected) {
-  if (!got.defined() || !expected.defined()) return got.defined() == expected.defined() ? "" : "one of them is undefined";
+  if (!got.defined() || !expected.defined())
+    return got.defined() == expected.defined() ? "" : "one of them is undefined";
   std::ostringstream out;
   if (got.sizes() != expected.sizes() || got.scalar_type() != expected.scalar_type()) {
-    out << "got " << got.scalar_type() << got.sizes() << ", the reference has " << expected.scalar_type() << expected.sizes();
+    out << "got " << got.scalar_type() << got.sizes() << ", the reference has " << expected.scalar_type()
+        << expected.sizes();
     return out.str();
   }
   const auto a = got.cpu(), b = expected.cpu();
   const auto limit = tolerance(a.scalar_type());
   if (a.numel() == 0 || at::allclose(a, b, limit.relative, limit.absolute, /*equal_nan=*/true)) return "";
-  const auto error = a.is_complex() ? at::abs(a - b).max().item().toDouble()
-                                    : (a.to(at::kDouble) - b.to(at::kDouble)).abs().nan_to_num().max().item().toDouble();
-  out << "largest absolute difference " << error << " in " << a.scalar_type() << a.sizes() << " (allowed: " << limit.relative
-      << " relative, " << limit.absolute << " absolute)";
+  const auto error = a.is_complex()
+                         ? at::abs(a - b).max().item().toDouble()
+                         : (a.to(at::kDouble) - b.to(at::kDouble)).abs().nan_to_num().max().item().toDouble();
+  out << "largest absolute difference " << error << " in " << a.scalar_type() << a.sizes()
+      << " (allowed: " << limit.relative << " relative, " << limit.absolute << " absolute)";
   return out.str();
 }
 
@@ -87,7 +96,9 @@ std::string difference(const c10::IValue& got, const c10::IValue& expected) {
   return "";
 }
 
-bool is_comparable(const Operator& op) { return op.generators == 0 && op.name.rfind("empty", 0) != 0 && op.name != "native_dropout"; }
+bool is_comparable(const Operator& op) {
+  return op.generators == 0 && op.name.rfind("empty", 0) != 0 && op.name != "native_dropout";
+}
 
 }  // namespace
 

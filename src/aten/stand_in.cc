@@ -18,10 +18,11 @@ thread_local Spares spares;
 at::Tensor fresh(caffe2::TypeMeta dtype) {
   // Made outside of inference mode, so that it serves both: an inference tensor has no version counter.
   const c10::InferenceMode off(false);
-  auto storage = c10::make_intrusive<c10::StorageImpl>(c10::StorageImpl::use_byte_size_t(), 0, c10::DataPtr(nullptr, c10::kCPU),
-                                                       /*allocator=*/nullptr, /*resizable=*/false);
-  return at::detail::make_tensor<c10::TensorImpl>(c10::Storage(std::move(storage)), c10::DispatchKeySet(c10::DispatchKey::CPU),
-                                                  dtype);
+  auto storage =
+      c10::make_intrusive<c10::StorageImpl>(c10::StorageImpl::use_byte_size_t(), 0, c10::DataPtr(nullptr, c10::kCPU),
+                                            /*allocator=*/nullptr, /*resizable=*/false);
+  return at::detail::make_tensor<c10::TensorImpl>(c10::Storage(std::move(storage)),
+                                                  c10::DispatchKeySet(c10::DispatchKey::CPU), dtype);
 }
 
 }  // namespace

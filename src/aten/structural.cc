@@ -26,22 +26,27 @@ using at::Tensor;
 using c10::IntArrayRef;
 constexpr c10::DispatchKeySet kKeys(c10::DispatchKey::PrivateUse1);
 
-c10::DeviceIndex device_or_current(std::optional<c10::Device> device) { return resolve_device(device ? device->index() : -1); }
+c10::DeviceIndex device_or_current(std::optional<c10::Device> device) {
+  return resolve_device(device ? device->index() : -1);
+}
 
 void check_options(std::optional<c10::Layout> layout, std::optional<bool> pin_memory) {
-  TORCH_CHECK_NOT_IMPLEMENTED(layout.value_or(c10::kStrided) == c10::kStrided, "flagos supports strided tensors, not ", *layout,
-                              "; make the tensor on cpu, or dense");
+  TORCH_CHECK_NOT_IMPLEMENTED(layout.value_or(c10::kStrided) == c10::kStrided, "flagos supports strided tensors, not ",
+                              *layout, "; make the tensor on cpu, or dense");
   TORCH_CHECK(!pin_memory.value_or(false), "Only dense CPU tensors can be pinned");
 }
 
 Tensor empty(IntArrayRef size, std::optional<c10::ScalarType> dtype, std::optional<c10::Layout> layout,
-             std::optional<c10::Device> device, std::optional<bool> pin_memory, std::optional<c10::MemoryFormat> format) {
+             std::optional<c10::Device> device, std::optional<bool> pin_memory,
+             std::optional<c10::MemoryFormat> format) {
   check_options(layout, pin_memory);
-  return at::detail::empty_generic(size, device_allocator(device_or_current(device)), kKeys, dtype_or_default(dtype), format);
+  return at::detail::empty_generic(size, device_allocator(device_or_current(device)), kKeys, dtype_or_default(dtype),
+                                   format);
 }
 
-Tensor empty_strided(IntArrayRef size, IntArrayRef stride, std::optional<c10::ScalarType> dtype, std::optional<c10::Layout> layout,
-                     std::optional<c10::Device> device, std::optional<bool> pin_memory) {
+Tensor empty_strided(IntArrayRef size, IntArrayRef stride, std::optional<c10::ScalarType> dtype,
+                     std::optional<c10::Layout> layout, std::optional<c10::Device> device,
+                     std::optional<bool> pin_memory) {
   check_options(layout, pin_memory);
   return at::detail::empty_strided_generic(size, stride, device_allocator(device_or_current(device)), kKeys,
                                            dtype_or_default(dtype));
@@ -64,7 +69,8 @@ Tensor zero_tensor(IntArrayRef size, std::optional<c10::ScalarType> dtype, std::
     return all;
   }();
   auto* none = &(*allocators)[static_cast<size_t>(device_or_current(device))];
-  return at::detail::empty_generic(size, none, kKeys.add(c10::DispatchKey::ZeroTensor), dtype_or_default(dtype), std::nullopt);
+  return at::detail::empty_generic(size, none, kKeys.add(c10::DispatchKey::ZeroTensor), dtype_or_default(dtype),
+                                   std::nullopt);
 }
 
 // Makes room for the tensor's current sizes, strides and offset.
@@ -114,7 +120,8 @@ Tensor& set_tensor(Tensor& self, const Tensor& source) {
 
 Tensor& set_nothing(Tensor& self) {
   const auto device = self.device().index();
-  c10::Storage none(c10::Storage::use_byte_size_t(), 0, allocate_on(device, 0), device_allocator(device), /*resizable=*/true);
+  c10::Storage none(c10::Storage::use_byte_size_t(), 0, allocate_on(device, 0), device_allocator(device),
+                    /*resizable=*/true);
   return set_storage_strided(self, std::move(none), 0, {0}, {});
 }
 
@@ -122,8 +129,8 @@ void record_stream(Tensor& self, c10::Stream stream) {
   caching_allocator()->recordStream(self.storage().data_ptr(), stream);
 }
 
-// Lets `parameter.data = other` and Module.to() keep the Parameter object across cpu and flagos, so that optimizers made
-// before the move go on working.
+// Lets `parameter.data = other` and Module.to() keep the Parameter object across cpu and flagos, so that optimizers
+// made before the move go on working.
 bool has_compatible_shallow_copy_type(const Tensor& self, const Tensor& from) {
   const auto dense = [](const Tensor& tensor) {
     const auto type = tensor.device().type();
@@ -132,10 +139,25 @@ bool has_compatible_shallow_copy_type(const Tensor& self, const Tensor& from) {
   return dense(self) && dense(from);
 }
 
-constexpr std::array<std::string_view, 19> kStructural = {
-    "empty.memory_format", "empty_strided", "_efficientzerotensor", "as_strided", "view", "_reshape_alias", "unfold", "view_as_real",
-    "view_as_complex", "resize_", "set_", "set_.source_Storage", "set_.source_Storage_storage_offset", "set_.source_Tensor",
-    "_copy_from", "_copy_from_and_resize", "copy_", "record_stream", "_has_compatible_shallow_copy_type"};
+constexpr std::array<std::string_view, 19> kStructural = {"empty.memory_format",
+                                                          "empty_strided",
+                                                          "_efficientzerotensor",
+                                                          "as_strided",
+                                                          "view",
+                                                          "_reshape_alias",
+                                                          "unfold",
+                                                          "view_as_real",
+                                                          "view_as_complex",
+                                                          "resize_",
+                                                          "set_",
+                                                          "set_.source_Storage",
+                                                          "set_.source_Storage_storage_offset",
+                                                          "set_.source_Tensor",
+                                                          "_copy_from",
+                                                          "_copy_from_and_resize",
+                                                          "copy_",
+                                                          "record_stream",
+                                                          "_has_compatible_shallow_copy_type"};
 
 }  // namespace
 
@@ -174,7 +196,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   // Views need the metadata alone: PyTorch's own functions serve any device.
   m.impl("as_strided", &at::native::as_strided_tensorimpl);
   m.impl("view", static_cast<Tensor (*)(const Tensor&, IntArrayRef)>(&at::native::view));
-  m.impl("_reshape_alias", static_cast<Tensor (*)(const Tensor&, IntArrayRef, IntArrayRef)>(&at::native::_reshape_alias));
+  m.impl("_reshape_alias",
+         static_cast<Tensor (*)(const Tensor&, IntArrayRef, IntArrayRef)>(&at::native::_reshape_alias));
   m.impl("unfold", &at::native::unfold);
   m.impl("view_as_real", &at::native::view_as_real);
   m.impl("view_as_complex", &at::native::view_as_complex);

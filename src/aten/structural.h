@@ -1,5 +1,5 @@
-// The structural operators: what makes a tensor of the device and looks at its memory in another way. They are the device
-// itself, so they are not routed.
+// The structural operators: what makes a tensor of the device and looks at its memory in another way. They are the
+// device itself, so they are not routed.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,5 +1,5 @@
-// PyTorch picks an operator's loop by device from a DispatchStub. The loops of the short way (elementwise.h) are the CPU's
-// own: each entry registers, for PrivateUse1, a function that asks the stub for the CPU's.
+// PyTorch picks an operator's loop by device from a DispatchStub. The loops of the short way (elementwise.h) are the
+// CPU's own: each entry registers, for PrivateUse1, a function that asks the stub for the CPU's.
 //
 // They are reached only by kernels that elementwise.cc installs, which make sure that the host can read the memory.
 #include <ATen/native/Activation.h>

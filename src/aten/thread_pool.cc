@@ -12,7 +12,8 @@ void parallel_for(int64_t begin, int64_t end, int64_t grain, fl_range_body body,
 }
 
 const bool installed = [] {
-  static const fl_thread_pool pool{sizeof pool, &parallel_for, [] { return static_cast<int32_t>(at::get_num_threads()); }};
+  static const fl_thread_pool pool{sizeof pool, &parallel_for,
+                                   [] { return static_cast<int32_t>(at::get_num_threads()); }};
   fl_set_thread_pool(&pool);
   return true;
 }();

@@ -50,7 +50,8 @@ namespace flagos {
 
 std::vector<ShortWay> unboxed_ways() {
   return {
-#define FLAGOS_ROW(op, kernel) short_way<at::_ops::op, unboxed::Structured<at::_ops::op, at::native::structured_##kernel>>()
+#define FLAGOS_ROW(op, kernel) \
+  short_way<at::_ops::op, unboxed::Structured<at::_ops::op, at::native::structured_##kernel>>()
       FLAGOS_ROW(mm, mm_out_cpu),
       FLAGOS_ROW(addmm, addmm_out_cpu),
       FLAGOS_ROW(bmm, bmm_out_cpu),

@@ -1,8 +1,8 @@
-// The middle way: CPU kernels on stand-ins (host_call.h) without boxing the call, for operators that models call often and
-// that cannot take the short way (elementwise.h), since their kernels ask for CPU tensors or for CPU memory.
+// The middle way: CPU kernels on stand-ins (host_call.h) without boxing the call, for operators that models call often
+// and that cannot take the short way (elementwise.h), since their kernels ask for CPU tensors or for CPU memory.
 //
-// Structured kernels also get their output from our pool: PyTorch's allocator for the CPU maps fresh pages for each large
-// result, which costs more than the kernel.
+// Structured kernels also get their output from our pool: PyTorch's allocator for the CPU maps fresh pages for each
+// large result, which costs more than the kernel.
 #pragma once
 
 #include <ATen/core/LegacyTypeDispatch.h>
@@ -62,11 +62,10 @@ struct Kernel<Op, Result(Args...)> {
       Operands operands(host);
       const std::tuple<std::decay_t<decltype(operands(args))>...> entered{operands(args)...};
       if (C10_LIKELY(operands.ok())) {
-        return leave(host, std::apply(
-                               [](const auto&... a) {
-                                 return Op::redispatch(c10::DispatchKeySet(c10::DispatchKey::CPU), a...);
-                               },
-                               entered));
+        return leave(
+            host, std::apply(
+                      [](const auto&... a) { return Op::redispatch(c10::DispatchKeySet(c10::DispatchKey::CPU), a...); },
+                      entered));
       }
     }
     torch::jit::Stack stack;

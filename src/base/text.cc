@@ -52,7 +52,9 @@ size_t edit_distance(std::string_view a, std::string_view b, size_t limit) {
   const size_t longer = std::max(a.size(), b.size());
   if (longer - std::min(a.size(), b.size()) > limit) return limit + 1;
   // Three rows of the table of distances between prefixes: `before` is the row two up, needed for swaps.
-  std::vector<size_t> before(b.size() + 1), above(b.size() + 1), row(b.size() + 1);
+  const size_t width = b.size() + 1;
+  std::vector<size_t> rows(3 * width);
+  size_t *before = rows.data(), *above = before + width, *row = above + width;
   for (size_t j = 0; j <= b.size(); ++j) above[j] = j;
   for (size_t i = 1; i <= a.size(); ++i) {
     row[0] = i;
@@ -76,6 +78,7 @@ std::string closest(std::string_view word, const std::vector<std::string_view>& 
   size_t best_distance = 0;
   for (std::string_view candidate : candidates) {
     const size_t limit = std::max<size_t>(1, std::max(wanted.size(), candidate.size()) / 3);
+    if (std::max(wanted.size(), candidate.size()) - std::min(wanted.size(), candidate.size()) > limit) continue;
     const size_t distance = edit_distance(wanted, lower(candidate), limit);
     if (distance <= limit && (best.empty() || distance < best_distance)) {
       best = candidate;

@@ -1,5 +1,5 @@
-// The vendors whose names a conf file may use although this build has no driver for them: such a route is skipped with the
-// sentence below instead of being called unknown. A vendor leaves the table when its driver enters linked_in.cc.
+// The vendors whose names a conf file may use although this build has no driver for them: such a route is skipped with
+// the sentence below instead of being called unknown. A vendor leaves the table when its driver enters linked_in.cc.
 #include "flagos/runtime.h"
 
 namespace {

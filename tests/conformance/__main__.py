@@ -22,17 +22,19 @@ from .pool import Pool
 
 @dataclass(frozen=True)
 class Tier:
-    """`samples`: at most so many a case; `every_dtype`: all that the operator supports, or one; `limit_s` a case."""
+    """`samples`: at most so many a case; `every_dtype`: all that the operator supports, or one; `limit_s` a case;
+    `modes`: those that run when none is named."""
 
     samples: int | None
     every_dtype: bool
     limit_s: float
+    modes: tuple[str, ...] = ("exact", "default", "sim")
 
 
 TIERS = {
     "slice": Tier(samples=2, every_dtype=False, limit_s=60),
     "ci": Tier(samples=None, every_dtype=False, limit_s=120),
-    "full": Tier(samples=None, every_dtype=True, limit_s=600),
+    "full": Tier(samples=None, every_dtype=True, limit_s=600, modes=("exact",)),
 }
 SUITES = {"operators": operators, "modules": modules, "optimizers": optimizers}
 
@@ -129,7 +131,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
     parser.add_argument("names", nargs="*", help="only these operators, modules or optimizers")
     parser.add_argument("--tier", choices=TIERS, default="ci")
-    parser.add_argument("--mode", choices=modes, action="append", help="repeatable; all but 'self' when not given")
+    parser.add_argument(
+        "--mode",
+        choices=modes,
+        action="append",
+        help="repeatable; when not given: exact, default and sim, in tier full exact alone",
+    )
     parser.add_argument("--suite", choices=SUITES, action="append", help="repeatable; all when not given")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes (default 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every outcome here")
@@ -139,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = cases(TIERS[options.tier], suites, options.names)
         whole = not options.names and len(suites) == len(SUITES) and options.tier != "slice"
-        for mode in options.mode or [mode for mode in modes if mode != "self"]:
+        for mode in options.mode or TIERS[options.tier].modes:
             runs.append(run_mode(mode, options.tier, chosen, options.jobs, whole))
             show(runs[-1])
     except (ValueError, RuntimeError) as error:

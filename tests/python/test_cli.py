@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from flagos import cli, core, environment
 from flagos.commands import doctor
 
@@ -56,7 +55,11 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     import os
 
     return subprocess.run(
-        [sys.executable, "-m", "flagos", *arguments], env={**os.environ, **variables}, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "flagos", *arguments],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
@@ -108,7 +111,10 @@ def test_what_it_cannot_do_is_one_line(arguments: list[str], text: str, capsys: 
 
 def test_help_needs_no_torch() -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "flagos", "explain", "--help"], capture_output=True, text=True, timeout=60
+        [sys.executable, "-X", "importtime", "-m", "flagos", "explain", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0
     assert "float32[2,3]" in done.stdout

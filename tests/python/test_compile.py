@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch_fl import compilation
 
+from .process import fresh, installed
+
 pytestmark = pytest.mark.skipif(
     "host_access" not in torch.flagos.get_device_properties().capabilities,
-    reason="Inductor's code works on host memory; this driver's is not (test_no_host_access has that case)",
+    reason="Inductor's code works on host memory; this driver's is not (test_no_host_access_is_one_clear_error)",
 )
 
 
@@ -44,8 +46,6 @@ def test_forward_and_backward_have_inductors_bits(backend: dict[str, object], ro
 
 def test_the_backend_is_found_by_name() -> None:
     from torch._dynamo.backends.registry import list_backends
-
-    from .process import installed
 
     if not installed():
         pytest.skip("the tree is not installed, so PyTorch sees no entry point of it")
@@ -108,14 +108,35 @@ def test_options_are_inductors() -> None:
         compiled(torch.ones(2, device="flagos"))
 
 
+def test_no_host_access_is_one_clear_error() -> None:
+    program = """
+    import torch, torch_fl
+    x = torch.ones(4, device="flagos")
+    try:
+        torch.compile(lambda a: a + 1)(x)
+    except Exception as error:
+        print("flagos:0 (driver sim), whose memory the host cannot use" in str(error))
+    torch.compiler.reset()
+    print(torch.compile(lambda a: a + 1, backend="aot_eager")(x).sum().item())
+    """
+    done = fresh(program, FLAGOS_DRIVER="sim")
+    assert done.stdout.split() == ["True", "8.0"], done.stderr
+
+
 def qwen3() -> torch.nn.Module:
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")
     torch.manual_seed(0)
     return transformers.Qwen3ForCausalLM(
         transformers.Qwen3Config(
-            vocab_size=128, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
-            num_key_value_heads=2, head_dim=16, max_position_embeddings=64,
-        )  # fmt: skip
+            vocab_size=128,
+            hidden_size=64,
+            intermediate_size=96,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=16,
+            max_position_embeddings=64,
+        )
     )
 
 

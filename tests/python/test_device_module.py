@@ -26,7 +26,7 @@ def test_every_exported_name_exists() -> None:
 
 
 def test_an_absent_name_raises_its_reason() -> None:
-    with pytest.raises(AttributeError, match="torch.flagos has no 'CUDAGraph': no driver offers the group graph/1"):
+    with pytest.raises(AttributeError, match=r"torch\.flagos has no 'CUDAGraph': no driver offers the group graph/1"):
         torch.flagos.CUDAGraph  # noqa: B018
     with pytest.raises(AttributeError, match="has no attribute 'no_such_thing'"):
         torch.flagos.no_such_thing  # noqa: B018
@@ -65,7 +65,12 @@ def test_a_device_is_named_in_every_usual_way(device: object) -> None:
     ],
 )
 def test_what_names_no_device_is_refused(device: object, error: type[Exception], text: str) -> None:
-    for function in (torch.flagos.get_device_name, torch.flagos.synchronize, torch.flagos.memory_stats, torch.flagos.Stream):
+    for function in (
+        torch.flagos.get_device_name,
+        torch.flagos.synchronize,
+        torch.flagos.memory_stats,
+        torch.flagos.Stream,
+    ):
         with pytest.raises(error, match=text):
             function(device)
     assert torch.ones(2, device="flagos").sum().item() == 2  # the process goes on
@@ -89,7 +94,9 @@ def test_properties_are_those_of_the_machine() -> None:
     assert (properties.major, properties.minor) == torch.flagos.get_device_capability()
 
 
-@pytest.mark.parametrize(("arch", "level"), [("x86-64-v4", (4, 0)), ("sm_90", (9, 0)), ("sm_120", (12, 0)), ("riscv", (0, 0))])
+@pytest.mark.parametrize(
+    ("arch", "level"), [("x86-64-v4", (4, 0)), ("sm_90", (9, 0)), ("sm_120", (12, 0)), ("riscv", (0, 0))]
+)
 def test_capability_is_the_number_of_the_arch(arch: str, level: tuple[int, int]) -> None:
     from torch_fl.flagos.device import _capability
 
@@ -124,7 +131,8 @@ def test_two_devices() -> None:
     print(f.current_device(), f.current_stream().device)
     torch.manual_seed(3)
     a, b = torch.randn(4, device="flagos:0"), torch.randn(4, device="flagos:1")
-    print(torch.equal(a.cpu(), b.cpu()), torch.equal(a, b.to("flagos:0")), len(f.get_rng_state_all()), len(f.default_generators))
+    print(torch.equal(a.cpu(), b.cpu()), torch.equal(a, b.to("flagos:0")))
+    print(len(f.get_rng_state_all()), len(f.default_generators))
     try:
         a + b
     except RuntimeError as error:
@@ -133,5 +141,5 @@ def test_two_devices() -> None:
     lines = output_of(program, FLAGOS_DRIVER="host", FLAGOS_HOST_DEVICES="2").splitlines()
     assert lines[0].startswith("2 ")
     assert lines[0].endswith(" True")
-    assert lines[1:7] == ["1 flagos:1", "1", "1", "0", "1 flagos:1", "True True 2 2"]
-    assert "Expected all tensors to be on the same device" in lines[7]
+    assert lines[1:8] == ["1 flagos:1", "1", "1", "0", "1 flagos:1", "True True", "2 2"]
+    assert "Expected all tensors to be on the same device" in lines[8]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from flagos import libraries
 
 from .process import fresh, install_entry_points, output_of
@@ -21,6 +20,9 @@ GENERATED = {
     "PackedSequence": {"flagos", "is_flagos"},
     "UntypedStorage": {"flagos", "is_flagos"},
     "TypedStorage": {"flagos", "is_flagos"},
+    "_StorageBase": {"flagos", "is_flagos"},
+    "DeviceType": {"FLAGOS"},
+    "ProfilerActivity": {"FLAGOS"},
 }
 
 
@@ -68,13 +70,16 @@ FAKED_ACCELERATOR = """
 
 
 def test_beside_an_accelerator_import_torch_changes_nothing(python_path: str) -> None:
-    program = FAKED_ACCELERATOR + """
+    program = (
+        FAKED_ACCELERATOR
+        + """
     import torch
     print(hasattr(torch, "flagos"), "torch_fl" in sys.modules, torch._C._get_privateuse1_backend_name())
     import torch_fl
     x = torch.ones(2, device="flagos")
     print((x + x).sum().item())
     """
+    )
     assert output_of(program, PYTHONPATH=python_path) == "False False privateuseone\n4.0"
 
 
@@ -91,24 +96,25 @@ def test_only_the_registrations_change_torch() -> None:
         for name, module in list(sys.modules.items()):
             if name == "torch" or name.startswith("torch."):
                 for attribute, value in list(vars(module).items()):
-                    seen[name, attribute] = id(value)
-                    if isinstance(value, type) and value.__module__.startswith("torch"):
+                    seen[name, attribute] = value
+                    owner = getattr(value, "__module__", "")
+                    if isinstance(value, type) and (owner == "torch" or owner.startswith("torch.")):
                         for inner, thing in list(vars(value).items()):
-                            seen[value.__name__, inner] = id(thing)
+                            seen[value.__name__, inner, value] = thing
         return seen
-    before = look()
+    first, before = look(), look()
+    before = {key: value for key, value in before.items() if first.get(key) is value}  # some are made at each look
     import torch_fl
     after = look()
-    changed = sorted(k for k in before if k in after and before[k] != after[k])
-    added = sorted(k for k in after if k not in before)
-    print([(k, v) for k, v in changed])
-    print(added)
+    print(sorted({key[:2] for key in before if key in after and before[key] is not after[key]}))
+    print(sorted({key[:2] for key in after if key not in first}))
     """
     done = fresh(program, TORCH_DEVICE_BACKEND_AUTOLOAD="0")  # looking at old names makes PyTorch warn
     assert done.returncode == 0, done.stderr
     changed, added = done.stdout.splitlines()
-    # Private counters of torch.ops and of the registration functions themselves.
-    assert [pair for pair in eval(changed) if not pair[1].startswith("_")] == []
+    # PyTorch's renaming teaches its two enums of devices the new name; names with "_" are its own bookkeeping.
+    enums = {("DeviceType", "name"), ("ProfilerActivity", "name")}
+    assert {pair for pair in eval(changed) if not pair[1].startswith("_")} <= enums
     names = [pair for pair in eval(added) if not pair[0].startswith("torch.flagos") and not pair[1].startswith("_")]
     expected = {("torch", "flagos")} | {(owner, name) for owner, names in GENERATED.items() for name in names}
     assert set(names) - {("_Ops", "flagos"), ("torch.ops", "flagos")} <= expected

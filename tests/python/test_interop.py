@@ -70,7 +70,7 @@ def test_a_location_that_does_not_exist_is_refused() -> None:
     file = io.BytesIO()
     torch.save(torch.ones(1), file)
     file.seek(0)
-    with pytest.raises((RuntimeError, ValueError), match="device 63 but torch.flagos.device_count"):
+    with pytest.raises((RuntimeError, ValueError), match=r"device 63 but torch\.flagos\.device_count"):
         torch.load(file, map_location="flagos:63")
 
 
@@ -113,7 +113,9 @@ def test_a_loader_pins_and_feeds_the_device(workers: int) -> None:
     total = 0.0
     for values, labels in loader:
         assert values.is_pinned()
-        total += (values.to("flagos", non_blocking=True).squeeze(1) * labels.to("flagos", non_blocking=True)).sum().item()
+        total += (
+            (values.to("flagos", non_blocking=True).squeeze(1) * labels.to("flagos", non_blocking=True)).sum().item()
+        )
     assert total == sum(i * i for i in range(8))
 
 
@@ -160,7 +162,11 @@ def test_views_of_the_wrong_side_are_refused() -> None:
 
 def test_dlpack_is_zero_copy() -> None:
     x = tensor()
-    for back in (flagos.from_dlpack(flagos.to_dlpack(x)), flagos.from_dlpack(x), torch.utils.dlpack.from_dlpack(x.__dlpack__())):
+    for back in (
+        flagos.from_dlpack(flagos.to_dlpack(x)),
+        flagos.from_dlpack(x),
+        torch.utils.dlpack.from_dlpack(x.__dlpack__()),
+    ):
         assert back.device == x.device
         assert back.data_ptr() == x.data_ptr()
         assert torch.equal(back, x)

@@ -62,7 +62,7 @@ def test_a_state_is_16_bytes_of_seed_and_offset() -> None:
 
 def test_fork_rng_and_a_generator_of_ones_own() -> None:
     torch.manual_seed(3)
-    with torch.random.fork_rng(device_type="flagos"):
+    with torch.random.fork_rng([0], device_type="flagos"):
         inside = draw()
     assert torch.equal(inside, draw())
     own = torch.Generator(device="flagos").manual_seed(9)

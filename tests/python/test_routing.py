@@ -170,7 +170,7 @@ def test_bad_input_is_refused_and_changes_nothing(x: torch.Tensor) -> None:
         routing.explain(3)
     with pytest.raises(ValueError, match="toaster"):
         routing.override("add.Tensor", "toaster")
-    with pytest.raises(ValueError, match="add.Tensorr"):
+    with pytest.raises(ValueError, match=r"add\.Tensorr"):
         routing.override("add.Tensorr", "cpu")
     with pytest.raises(ValueError, match="toaster"):
         routing.override("add.Tensor", "cpu", driver="toaster")
@@ -227,7 +227,12 @@ def test_the_environment_is_stronger_than_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("mmm = cpu\n", "mmm"), ("mm = toaster\n", "toaster"), ("\0\1\2", "mine.conf"), ("include mine.conf\n", "mine.conf")],
+    [
+        ("mmm = cpu\n", "mmm"),
+        ("mm = toaster\n", "toaster"),
+        ("\0\1\2", "mine.conf"),
+        ("include mine.conf\n", "mine.conf"),
+    ],
 )
 def test_a_conf_file_that_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
     conf = tmp_path / "mine.conf"

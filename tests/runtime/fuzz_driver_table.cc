@@ -146,11 +146,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   script = &now;
   write_table(bytes);
   if (bytes.chance(16)) now.table.reset();
-  now.entry = static_cast<fl_status>(bytes.chance(4) ? bytes.byte() : 0);
+  now.entry = static_cast<fl_status>(bytes.chance(4) ? bytes.byte() % 8 : 0);
   now.why = bytes.chance(4) ? std::string(600, 'y') : bytes.text(30);
   now.count = static_cast<int32_t>(bytes.near(1));
-  now.count_status = static_cast<fl_status>(bytes.chance(8) ? bytes.byte() : 0);
-  now.info_status = static_cast<fl_status>(bytes.chance(8) ? bytes.byte() : 0);
+  now.count_status = static_cast<fl_status>(bytes.chance(8) ? bytes.byte() % 8 : 0);
+  now.info_status = static_cast<fl_status>(bytes.chance(8) ? bytes.byte() % 8 : 0);
   now.info.alignment = static_cast<uint32_t>(bytes.near(256));
   now.info.total_memory = bytes.number();
   if (bytes.chance(8)) std::memset(now.info.name, 'n', sizeof(now.info.name));

@@ -214,9 +214,9 @@ TEST_F(StreamEventTest, the_error_names_device_driver_and_the_drivers_text) {
   EXPECT_EQ(fl_stream_query(stream_), FL_OK);
 }
 
-TEST_F(StreamEventTest, a_status_that_does_not_exist_becomes_internal) {
+TEST_F(StreamEventTest, not_ready_is_no_answer_to_a_synchronization) {
   start();
-  driver().fail("stream_synchronize", static_cast<fl_status>(4711), "?");
+  driver().fail("stream_synchronize", FL_NOT_READY, "?");
   EXPECT_EQ(fl_stream_synchronize(stream_), FL_INTERNAL);
 }
 

@@ -45,7 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
 def examine() -> dict[str, Any]:
     """Everything that doctor tells. A part that fails is listed under "problems" and does not hide the others."""
     problems: list[str] = []
-    findings: dict[str, Any] = {"flagos": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    findings: dict[str, Any] = {
+        "flagos": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
     findings["packages"] = {name: _version_of(name) for name in _PACKAGES}
     findings["cpu"] = _cpu()
     findings.update(libraries=None, drivers=[], devices=[], conf=[], targets=[], environment=[])
@@ -96,7 +100,18 @@ def _version_of(package: str) -> str | None:
 
 def _cpu() -> dict[str, Any]:
     # What kernels can count on; the names are those of the kernel's own list.
-    interesting = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512bw", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
+    interesting = (
+        "sse4_2",
+        "avx",
+        "avx2",
+        "fma",
+        "avx512f",
+        "avx512bw",
+        "avx512_bf16",
+        "avx512_vnni",
+        "amx_bf16",
+        "amx_int8",
+    )
     text = Path("/proc/cpuinfo").read_text() if sys.platform == "linux" else ""
     fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     fields = {key.strip(): value.strip() for key, value in fields.items()}
@@ -113,10 +128,14 @@ def _as_text(findings: dict[str, Any]) -> str:
         f"processor   {findings['cpu']['name']}: {' '.join(findings['cpu']['features'])}",
     ]
     if findings["libraries"]:
-        lines.append(f"libraries   {findings['libraries']['folder']}, for torch {', '.join(findings['libraries']['torch'])}")
+        lines.append(
+            f"libraries   {findings['libraries']['folder']}, for torch {', '.join(findings['libraries']['torch'])}"
+        )
     lines.append("drivers")
     for driver in findings["drivers"]:
-        state = f"{driver['devices']} devices" if driver["status"] == "ok" else f"{driver['status']}: {driver['reason']}"
+        state = (
+            f"{driver['devices']} devices" if driver["status"] == "ok" else f"{driver['status']}: {driver['reason']}"
+        )
         selected = ", in use" if driver["selected"] else ""
         lines.append(f"  {driver['name']:10} {driver['version'] or '':12} {state}{selected} ({driver['origin']})")
     lines.append("devices")
@@ -125,10 +144,14 @@ def _as_text(findings: dict[str, Any]) -> str:
             f"  flagos:{index}   {device['name']}, {device['arch']}, {device['total_memory'] / 2**30:.1f} GiB, "
             f"driver {device['driver']}"
         )
-    lines.append("conf        " + (", ".join(findings["conf"]) or "none: every operator takes its driver's default chain"))
+    lines.append(
+        "conf        " + (", ".join(findings["conf"]) or "none: every operator takes its driver's default chain")
+    )
     lines.append("targets")
     for target in findings["targets"]:
         lines.append(f"  {target['name']:14} {'absent: ' + target['absent'] if target['absent'] else 'present'}")
-    lines.append("variables   " + (" ".join(f"{v['name']}={v['value']}" for v in findings["environment"]) or "none is set"))
+    lines.append(
+        "variables   " + (" ".join(f"{v['name']}={v['value']}" for v in findings["environment"]) or "none is set")
+    )
     lines += [f"PROBLEM     {problem}" for problem in findings["problems"]]
     return "\n".join(lines)

@@ -1,7 +1,7 @@
 """Says what would run for a call of an operator, why each other candidate would not, and where that is written.
 
-    flagos explain add.Tensor
-    flagos explain mm float32[4,8] float32[8,2]
+flagos explain add.Tensor
+flagos explain mm float32[4,8] float32[8,2]
 """
 
 from __future__ import annotations

@@ -87,8 +87,8 @@ def _require_host_access(gm: GraphModule, inputs: Sequence[Any]) -> None:
         properties = get_device_properties(index)
         if "host_access" not in properties.capabilities:
             raise NotImplementedError(
-                f"flagos: Inductor has no code generator for flagos:{index} (driver {properties.driver}), whose memory the "
-                "host cannot use; compile with backend='aot_eager', or run without torch.compile"
+                f"flagos: Inductor has no code generator for flagos:{index} (driver {properties.driver}), whose memory "
+                "the host cannot use; compile with backend='aot_eager', or run without torch.compile"
             )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx import GraphModule, Interpreter
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_map
@@ -46,7 +46,9 @@ def for_cpu(
             _say_cpu(module)
     twins = [_twin(value, mode) for value in inputs]
     with mode, torch.no_grad():
-        traced = make_fx(Interpreter(graph).run, decomposition_table=dict(decompositions), _allow_non_fake_inputs=True)(*twins)
+        traced = make_fx(Interpreter(graph).run, decomposition_table=dict(decompositions), _allow_non_fake_inputs=True)(
+            *twins
+        )
     _keep_names(graph, traced)
     return traced, twins
 
@@ -88,6 +90,3 @@ def fake_mode_of(inputs: Sequence[Any]) -> FakeTensorMode:
     """The mode that the graph was traced in."""
     mode = torch._guards.detect_fake_mode(inputs)
     return mode if mode is not None else FakeTensorMode(allow_non_fake_inputs=True)
-
-
-__all__ = ["FakeTensor", "devices_of_outputs", "fake_mode_of", "for_cpu", "is_flagos", "uses_flagos"]

@@ -1,7 +1,7 @@
-"""The device module: torch_fl.flagos and torch.flagos are this package. It has what torch.cuda has, under the same names.
+"""The device module, torch_fl.flagos and torch.flagos: what torch.cuda has, under the same names.
 
-A device is given as an index, "flagos", "flagos:1" or a torch.device; None is the current device. Names of torch.cuda and
-torch.accelerator that are missing here are in `absent.py`, each with its reason, and asking for one raises it.
+A device is given as an index, "flagos", "flagos:1" or a torch.device; None is the current device. Names of torch.cuda
+and torch.accelerator that are missing here are in `absent.py`, each with its reason, and asking for one raises it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from torch_fl.flagos.amp import get_amp_supported_dtype
 from torch_fl.flagos.device import (
     AcceleratorError,
     DeviceProperties,
-    _is_in_bad_fork,
-    _lazy_init,
     can_device_access_peer,
     current_device,
     device,
@@ -32,6 +30,8 @@ from torch_fl.flagos.device import (
     set_device,
     synchronize,
 )
+from torch_fl.flagos.device import _is_in_bad_fork as _is_in_bad_fork
+from torch_fl.flagos.device import _lazy_init as _lazy_init
 from torch_fl.flagos.interop import from_dlpack, from_host, host_view, to_dlpack
 from torch_fl.flagos.memory import (
     OutOfMemoryError,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_TENSOR_TYPES = "legacy typed constructors are not made for new devices; say torch.empty(..., dtype=..., device='flagos')"
+_TENSOR_TYPES = "typed constructors are not made for new devices; say torch.empty(..., dtype=..., device='flagos')"
 _NVIDIA = "it belongs to NVIDIA's libraries; a flagos device is of any vendor"
 _GRAPHS = "no driver offers the group graph/1 yet, so work cannot be captured and replayed"
 _SENSORS = "the driver table has no sensors; ask the vendor's own tool"
@@ -21,8 +21,8 @@ _REASONS: dict[str, tuple[str, ...]] = {
     _NVIDIA: (
         "CudaError", "DeferredCudaCallError", "ExternalStream", "GreenContext", "check_error", "cudaStatus", "cudart",
         "current_blas_handle", "current_solver_handle", "gds", "get_gencode_flags", "get_stream_from_external",
-        "green_contexts", "has_magma", "is_tf32_supported", "jiterator", "nccl", "nvtx", "profiler", "sparse", "tunable",
-        "PYTORCH_RELEASES_CODE_CC", "DEVICE_REQUIREMENT",
+        "green_contexts", "has_magma", "is_tf32_supported", "jiterator", "nccl", "nvtx", "profiler", "sparse",
+        "tunable", "PYTORCH_RELEASES_CODE_CC", "DEVICE_REQUIREMENT",
     ),
     _GRAPHS: ("CUDAGraph", "Graph", "graph", "graph_pool_handle", "graphs", "make_graphed_callables"),
     _SENSORS: ("clock_rate", "list_gpu_processes", "memory_usage", "power_draw", "temperature", "utilization"),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 from types import TracebackType
-from typing import NamedTuple, Union
+from typing import NamedTuple, TypeAlias
 
 import torch
 
 _ops = torch.ops.flagos
 
 #: Whatever names a device: an index, "flagos", "flagos:1", a torch.device. None is the current device.
-DeviceLike = Union[int, str, torch.device, None]
+DeviceLike: TypeAlias = "int | str | torch.device | None"
 
 AcceleratorError = torch.AcceleratorError
 
@@ -77,7 +77,7 @@ def index_or_minus_one(device: DeviceLike) -> int:
 
 
 def is_available() -> bool:
-    """Whether there is a device. Never raises: a broken FLAGOS_DRIVER answers False here and raises at the first use."""
+    """Whether there is a device. Never raises: a broken FLAGOS_DRIVER is False here and raises at first use."""
     return _ops.device_count_or_zero() > 0
 
 
@@ -139,7 +139,7 @@ class device:
 
 
 class device_of(device):
-    """Context in which the device of a tensor or storage is the current one; one on another device type does nothing."""
+    """Context in which the device of a tensor or storage is current; one of another device type does nothing."""
 
     def __init__(self, obj: torch.Tensor | torch.UntypedStorage | torch.TypedStorage) -> None:
         super().__init__(obj.device.index if obj.device.type == "flagos" else -1)
@@ -162,8 +162,8 @@ def get_device_name(device: DeviceLike = None) -> str:
 
 
 def get_device_capability(device: DeviceLike = None) -> tuple[int, int]:
-    """The level of the chip's architecture as two numbers, read from the end of its arch: "sm_90" is (9, 0), "x86-64-v4"
-    is (4, 0), and (0, 0) is an arch without a number."""
+    """The level of the chip's architecture as two numbers, read from the end of its arch: "sm_90" is (9, 0),
+    "x86-64-v4" is (4, 0), and (0, 0) is an arch without a number."""
     return _capability(get_device_properties(device).arch)
 
 

@@ -30,17 +30,19 @@ def from_host(tensor: torch.Tensor, device: DeviceLike = None) -> torch.Tensor:
 def to_dlpack(tensor: torch.Tensor) -> Any:
     """A DLPack capsule over the tensor's memory, of device type kDLExtDev.
 
-    `torch.utils.dlpack.to_dlpack` does the same; the method `tensor.__dlpack__()` of PyTorch 2.13 refuses the name flagos.
+    `torch.utils.dlpack.to_dlpack` and `tensor.__dlpack__()` do the same; torch.from_dlpack(tensor) fails in PyTorch
+    2.13, whose `tensor.__dlpack_device__()` refuses the name flagos.
     """
     if tensor.requires_grad:
-        raise BufferError("flagos: a tensor that requires grad cannot be exported, for gradients would not follow: detach it")
+        raise BufferError(
+            "flagos: a tensor that requires grad cannot be exported, for gradients would not follow: detach it"
+        )
     return torch._C._to_dlpack(tensor)
 
 
 def from_dlpack(ext_tensor: Any) -> torch.Tensor:
     """A tensor over the memory of a DLPack capsule, or of an object with __dlpack__()."""
     if hasattr(ext_tensor, "__dlpack__"):
-        # The method of a flagos tensor raises in PyTorch 2.13; its capsule does not.
         if isinstance(ext_tensor, torch.Tensor) and ext_tensor.device.type == "flagos":
             return torch._C._from_dlpack(to_dlpack(ext_tensor))
         return torch.from_dlpack(ext_tensor)

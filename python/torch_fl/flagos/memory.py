@@ -137,9 +137,7 @@ def get_allocator_backend() -> str:
     return "native"
 
 
-def caching_allocator_alloc(
-    size: int, device: DeviceLike = None, stream: torch.Stream | int | None = None
-) -> int:
+def caching_allocator_alloc(size: int, device: DeviceLike = None, stream: torch.Stream | int | None = None) -> int:
     """Takes `size` bytes from the caching allocator for a library that manages memory itself; returns the address.
 
     Given back by caching_allocator_delete(). `stream` is the one that will use it first, as an object or its id.
@@ -173,7 +171,11 @@ def memory_summary(device: DeviceLike = None, abbreviated: bool = False) -> str:
     """memory_stats() as a table for people; `abbreviated` leaves the rows of the small and large pools out."""
     index = index_of(device)
     stats = memory_stats(index)
-    pools = (("all", ""),) if abbreviated else (("all", ""), ("small_pool", "  small blocks"), ("large_pool", "  large blocks"))
+    pools = (
+        (("all", ""),)
+        if abbreviated
+        else (("all", ""), ("small_pool", "  small blocks"), ("large_pool", "  large blocks"))
+    )
     lines = [
         f"Memory of flagos:{index}: {stats['num_ooms']} times out of memory, "
         f"{stats['num_alloc_retries']} retries after emptying the cache",

@@ -1,4 +1,4 @@
-"""Random generators: one a device, with a state of 16 bytes (seed, offset). Under FLAGOS_RNG=cpu it is the CPU's state."""
+"""Random generators, one a device: a state of 16 bytes (seed, offset), or the CPU's state under FLAGOS_RNG=cpu."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams and events. They are torch.Stream and torch.Event with the device filled in, so that PyTorch takes them anywhere."""
+"""Streams and events: torch.Stream and torch.Event with the device filled in, so PyTorch takes them anywhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Event(torch.Event):
     ) -> Event:
         if interprocess or external:
             raise NotImplementedError(
-                "flagos: events are of one process and not for captured graphs; make one without interprocess and external"
+                "flagos: events are of one process and not for captured graphs; make one without interprocess and "
+                "external"
             )
         return super().__new__(cls, "flagos", enable_timing=enable_timing, blocking=blocking)
 

@@ -95,13 +95,16 @@ void destroying_waits_for_the_work(const Subject& subject) {
 }
 
 void device_synchronize_waits_for_every_stream(const Subject& subject) {
+  constexpr uint64_t kSize = 4 << 20;
   const Stream first(subject), second(subject);
-  const Memory memory(subject, 8 << 20);
+  const Memory memory(subject, 3 * kSize);  // a part for each stream
   const uint32_t value = 0x01020304;
-  for (fl_hal_stream stream : {fl_hal_stream{first}, fl_hal_stream{second}, fl_hal_stream{nullptr}})
-    subject.ok(subject.driver.fill(subject.device, stream, memory.address(), &value, 4, memory.size() / 4), "fill");
+  const fl_hal_stream streams[] = {first, second, nullptr};
+  for (uint64_t i = 0; i < 3; ++i)
+    subject.ok(subject.driver.fill(subject.device, streams[i], memory.address() + i * kSize, &value, 4, kSize / 4),
+               "fill");
   subject.ok(subject.driver.device_synchronize(subject.device), "device_synchronize");
-  for (fl_hal_stream stream : {fl_hal_stream{first}, fl_hal_stream{second}, fl_hal_stream{nullptr}})
+  for (fl_hal_stream stream : streams)
     subject.ok(subject.driver.stream_query(subject.device, stream), "stream_query after device_synchronize");
 }
 

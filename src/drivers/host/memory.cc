@@ -10,8 +10,8 @@
 #include <unordered_map>
 
 #include "base/error.h"
-#include "drivers/host/host_ranges.h"
 #include "drivers/host/driver.h"
+#include "drivers/host/host_ranges.h"
 #include "drivers/host/machine.h"
 
 namespace fl::drivers::host {

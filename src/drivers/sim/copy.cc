@@ -1,5 +1,6 @@
 // Copies and fills. Those between device addresses and those with pinned host memory are left to the stream; with any
 // other host memory the call waits, as a GPU's driver does.
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
@@ -97,7 +98,10 @@ void fill(int32_t index, fl_hal_stream stream, fl_addr dst, const void* pattern,
   std::memcpy(bytes.data(), pattern, pattern_size);
   Command command;
   command.work = [to = reinterpret_cast<char*>(to.address), bytes, pattern_size, size] {
-    for (uint64_t at = 0; at < size; at += pattern_size) std::memcpy(to + at, bytes.data(), pattern_size);
+    // The pattern once, then what is there doubled until it is all of it: few calls, whatever the pattern's size.
+    std::memcpy(to, bytes.data(), pattern_size);
+    for (uint64_t done = pattern_size; done < size; done += std::min(done, size - done))
+      std::memcpy(to + done, to, std::min(done, size - done));
   };
   command.uses.push_back(to.block);
   on.submit(std::move(command));
