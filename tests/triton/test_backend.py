@@ -149,3 +149,27 @@ def test_narrower_targets_compute_the_same():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "8"
+
+
+def test_each_stage_is_written_where_one_asks_for_it(tmp_path):
+    script = (
+        "import torch, tests.triton.test_backend as t\n"
+        "x, out = torch.randn(10), torch.empty(10)\n"
+        "t.stride_kernel[(1,)](x, out, 10, 1, BLOCK=16)\n"
+    )
+    environment = {
+        **os.environ,
+        "FLAGOS_TRITON_DUMP": str(tmp_path / "stages"),
+        "TRITON_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    command = [sys.executable, "-c", script]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=root, check=False)
+    assert done.returncode == 0, done.stderr
+    written = sorted(path.name for path in (tmp_path / "stages").iterdir())
+    assert [name.rpartition(".")[2] for name in written] == [
+        "ll",
+        "s",
+        "tile",
+    ] * 2  # as written, and with a stride of one
+    assert "define void" in (tmp_path / "stages" / written[0]).read_text()

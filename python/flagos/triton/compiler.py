@@ -19,8 +19,6 @@ from triton.backends.compiler import BaseBackend, GPUTarget
 from flagos.triton import image, native, versions
 from flagos.triton.diagnostics import explain_failure
 
-versions.check(triton.__version__)
-
 
 @dataclass(frozen=True)
 class CpuOptions:
@@ -60,6 +58,10 @@ class CpuBackend(BaseBackend):
     """Compiles for the target that CpuDriver names."""
 
     binary_ext = "flk"
+
+    def __init__(self, target: GPUTarget) -> None:
+        versions.check(triton.__version__)
+        super().__init__(target)
 
     @staticmethod
     def supports_target(target: GPUTarget) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import triton
 from triton.backends.compiler import GPUTarget
 from triton.backends.driver import DriverBase
 
-from flagos.triton import native
+from flagos.triton import native, versions
 from flagos.triton.launcher import Launcher, Loaded
 
 
@@ -31,6 +32,7 @@ class CpuDriver(DriverBase):
     launcher_cls = Launcher
 
     def __init__(self) -> None:
+        versions.check(triton.__version__)
         super().__init__()
         self.utils = _Utils()
 

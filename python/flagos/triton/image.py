@@ -6,9 +6,12 @@ are made), and the relocatable object.
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
+from flagos import core
 from flagos.triton import llvm, native
 
 _MAGIC = b"FLKERN01"
@@ -29,10 +32,25 @@ class Image:
 def build(tile_ir: str, constants: dict[int, int]) -> bytes:
     """Compiles a module; `constants` fixes integer arguments, by number."""
     program = native.compile_tile_ir(tile_ir, constants)
+    _dump(program, tile_ir, constants)
     code = llvm.compile_object(program.llvm_ir, native.host_target())
     symbol, text = program.symbol.encode(), tile_ir.encode()
     header = _HEADER.pack(_MAGIC, program.scratch_bytes, program.launch_flags, len(symbol), len(text), len(code))
     return header + symbol + text + code
+
+
+def _dump(program: native.Program, tile_ir: str, constants: dict[int, int]) -> None:
+    """Writes each stage below FLAGOS_TRITON_DUMP, when that is set; before LLVM sees it, which a mistake would end."""
+    folder = core.variable("FLAGOS_TRITON_DUMP")
+    if not folder:
+        return
+    fixed = "".join(f"-{index}is{value}" for index, value in sorted(constants.items()))
+    name = f"{program.symbol}-{hashlib.sha256(tile_ir.encode()).hexdigest()[:8]}{fixed}"
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    (place / f"{name}.tile").write_text(tile_ir)
+    (place / f"{name}.ll").write_text(program.llvm_ir)
+    (place / f"{name}.s").write_text(llvm.compile_assembly(program.llvm_ir, native.host_target()))
 
 
 def read(data: bytes) -> Image:

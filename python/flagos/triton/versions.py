@@ -1,4 +1,7 @@
-"""The one place that knows which Triton this backend was run on."""
+"""The one place that knows which Triton this backend was run on.
+
+Asked when the backend is used, not when it is found: another Triton with a driver of its own goes on working.
+"""
 
 from __future__ import annotations
 
