@@ -1,6 +1,6 @@
 """`python -m benchmarks`: every figure that is promised, measured now on this machine. Runs in minutes; keep it idle.
 
-Parts: operators, models, numbers (random), import, routing (the C++ program of that name, where it is built).
+Parts: operators, models, randoms, import, routing (the C++ program of that name, where it is built).
 Exit status 1 when a figure is over its limit and --check is given.
 """
 
@@ -17,19 +17,19 @@ from typing import Any
 from . import importing
 from .measure import TITLE, Ratio, processor
 
-PARTS = ("operators", "models", "numbers", "import", "routing")
+PARTS = ("operators", "models", "randoms", "import", "routing")
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def ratios(part: str, pairs: int) -> Iterator[Ratio]:
     import torch_fl  # noqa: F401
 
-    from . import models, numbers, operators
+    from . import models, operators, randoms
 
     runs: dict[str, Callable[[int], Iterator[Ratio]]] = {
         "operators": operators.run,
         "models": models.run,
-        "numbers": numbers.run,
+        "randoms": randoms.run,
     }
     return runs[part](pairs)
 

@@ -1,6 +1,6 @@
 // What a random number costs: nanoseconds an element for each distribution and dtype, into memory that is already
 // there, on one thread and on two. The median of some rounds; two threads as a share of one. The comparison with
-// PyTorch is random_rival.py.
+// PyTorch is `python -m benchmarks randoms`.
 //
 //   random_bench [elements, 2^24 if not named] [rounds]
 #include <algorithm>

@@ -7,7 +7,8 @@
 //    would take its autograd formula away.
 //  - Structured functionals too, though PyTorch would make them of empty() and the out= form: a conf file names them.
 //  - Not the structural ones (factories, views, copies, set_, resize_): they are the device itself (structural.h).
-//  - Three whose composite form refuses devices that it does not know: convolution, its backward and mode(out=).
+//  - Some composites: convolution, its backward and mode(out=), which refuse devices that they do not know;
+//    conj_physical_, which asks a device for a loop of its own; embedding, which conf files name.
 #include <torch/library.h>
 
 #include <memory>
@@ -99,9 +100,12 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
     if (name.name.rfind("aten::", 0) != 0 || is_structural(name)) continue;
     if (const auto handle = dispatcher.findSchema(name)) route(*handle);
   }
-  route(dispatcher.findSchemaOrThrow("aten::convolution", ""));
-  route(dispatcher.findSchemaOrThrow("aten::convolution_backward", ""));
-  route(dispatcher.findSchemaOrThrow("aten::mode", "values"));
+  constexpr std::pair<const char*, const char*> kComposites[] = {{"aten::convolution", ""},
+                                                                 {"aten::convolution_backward", ""},
+                                                                 {"aten::mode", "values"},
+                                                                 {"aten::conj_physical_", ""},
+                                                                 {"aten::embedding", ""}};
+  for (const auto& [name, overload] : kComposites) route(dispatcher.findSchemaOrThrow(name, overload));
   // What is left has no CPU kernel at all.
   for (const auto& [name, run] : std::exchange(own, {})) {
     const auto dot = name.find('.');

@@ -24,6 +24,7 @@
 #include <ATen/ops/bmm_ops.h>
 #include <ATen/ops/constant_pad_nd_ops.h>
 #include <ATen/ops/embedding_dense_backward_ops.h>
+#include <ATen/ops/embedding_ops.h>
 #include <ATen/ops/gather_native.h>
 #include <ATen/ops/gather_ops.h>
 #include <ATen/ops/gelu_backward_native.h>
@@ -72,6 +73,7 @@ std::vector<ShortWay> unboxed_ways() {
       FLAGOS_ROW(_scaled_dot_product_flash_attention_for_cpu),
       FLAGOS_ROW(_scaled_dot_product_flash_attention_for_cpu_backward),
       FLAGOS_ROW(index_select),
+      FLAGOS_ROW(embedding),
       FLAGOS_ROW(embedding_dense_backward),
       FLAGOS_ROW(where_self),
       FLAGOS_ROW(relu),

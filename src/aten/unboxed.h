@@ -96,9 +96,11 @@ class Pooled final : public Native {
                           at::TensorOptions options FLAGOS_NAMES_PARAMETER) override {
     set_output_raw_strided(i, sizes, strides, options FLAGOS_NAMES_ARGUMENT);
   }
-  void set_output_raw_strided(int64_t /*i*/, at::IntArrayRef sizes, at::IntArrayRef strides,
+  void set_output_raw_strided([[maybe_unused]] int64_t i, at::IntArrayRef sizes, at::IntArrayRef strides,
                               at::TensorOptions options FLAGOS_NAMES_PARAMETER) override {
     output_ = pooled_host_tensor(device_, sizes, strides, options);
+    if constexpr (std::is_base_of_v<at::TensorIteratorBase, Native>)
+      Native::set_output_raw_strided(i, sizes, strides, options FLAGOS_NAMES_ARGUMENT);
   }
   const at::Tensor& maybe_get_output(int64_t /*i*/) override { return output_; }
   at::Tensor& output() { return output_; }

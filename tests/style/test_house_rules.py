@@ -27,7 +27,7 @@ VENDOR = re.compile(
 # before their driver is there, the one file that bridges PyTorch's own CUDA tensors, and tests. The build variables of
 # the reference page are a table of names, too.
 VENDOR_PLACES = re.compile(
-    r"^(src/drivers/(cuda|metax|ascend|opencl)/|src/base/env_table\.cc$|src/aten/routing_adapter\.cc$|src/aten/cuda_tensors\.cc$|tests/|docs/|benchmarks/"
+    r"^(src/drivers/(cuda|metax|ascend|opencl)/|src/base/env_table\.cc$|src/drivers/vendors\.cc$|src/aten/cuda_tensors\.cc$|tests/|docs/|benchmarks/"
     r"|cmake/ReferenceVariables\.cmake$|pyproject\.toml$|requirements\.txt$|README\.md$|.*\.conf$)"
 )
 

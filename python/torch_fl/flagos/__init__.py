@@ -165,6 +165,8 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> Any:
     if name == "default_generators":  # not a plain attribute: counting devices would find the drivers at import
         return tuple(default_generator(index) for index in range(device_count()))
+    if name == "_initialized":  # checkpointing saves the device's random state where this is true
+        return is_initialized()
     if name == "Scheduling":
         # The seam of Note [Compiling for flagos]: Inductor asks for this when it compiles for the first time.
         from torch_fl.compilation import inductor_retarget
