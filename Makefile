@@ -80,7 +80,7 @@ CXX_FILES = $(shell git ls-files '*.cc' '*.h' ':!*/objects/*')
 lint: setup  ## ruff and clang-format, changing nothing
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/clang-format --dry-run --Werror $(CXX_FILES)
+	@$(VENV)/bin/clang-format --dry-run --Werror $(CXX_FILES)
 
 format: setup  ## what lint asks for
 	$(VENV)/bin/ruff check --fix .

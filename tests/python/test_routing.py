@@ -246,3 +246,21 @@ def test_a_conf_file_that_is_wrong_is_named_with_its_line(tmp_path: Path, text: 
 def test_a_conf_file_that_is_missing_is_named() -> None:
     done = fresh("import torch_fl, torch; torch.ones(2, device='flagos') + 1", FLAGOS_BACKEND_CONFIG="no/such.conf")
     assert "FLAGOS_BACKEND_CONFIG: there is no file 'no/such.conf'" in done.stderr
+
+
+def test_shadow_names_the_operator_that_differs_and_only_that(x: torch.Tensor, doubling: str) -> None:
+    program = """
+        import torch, torch_fl
+        from torch_fl import routing
+        routing.register_target("wrong", {"add.Tensor": lambda a, b, *, alpha=1: torch.sub(a, b)})
+        x = torch.ones(2, 3, device="flagos")
+        with routing.override("add.Tensor", "wrong"):
+            y = x * 2
+            assert (x + y).cpu().eq(-1).all(), "the call keeps its own result"
+    """
+    done = fresh(program, FLAGOS_SHADOW="cpu")
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "add.Tensor" in line]
+    assert "Float[2, 3]" in line
+    assert "largest absolute difference 4" in line
+    assert "mul.Tensor" not in done.stderr

@@ -64,6 +64,10 @@ TEST_F(ForkTest, another_driver_gives_one_clear_error_in_the_child_and_works_on_
 }
 
 TEST_F(ForkTest, a_fork_among_busy_threads_leaves_no_lock_taken_in_the_child) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP()
+      << "AddressSanitizer's own allocator (GCC 12) leaves its locks taken in a child forked among busy threads";
+#endif
   start({"host"});
   std::atomic<bool> stop{false};
   std::vector<std::thread> threads;
