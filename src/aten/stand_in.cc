@@ -9,9 +9,13 @@ namespace {
 
 constexpr size_t kSpare = 16;  // more operands than any common operator has; the rest is made anew
 
+// Plain data, so it can be read when the thread's spares are gone: exit handlers may still run operators.
+thread_local bool t_ended = false;
+
 struct Spares {
   std::array<at::Tensor, kSpare> tensors;
   size_t count = 0;
+  ~Spares() { t_ended = true; }
 };
 thread_local Spares spares;
 
@@ -28,7 +32,7 @@ at::Tensor fresh(caffe2::TypeMeta dtype) {
 }  // namespace
 
 at::Tensor take_stand_in(caffe2::TypeMeta dtype) {
-  if (spares.count == 0) return fresh(dtype);
+  if (t_ended || spares.count == 0) return fresh(dtype);
   auto tensor = std::move(spares.tensors[--spares.count]);
   auto* impl = tensor.unsafeGetTensorImpl();
   if (impl->dtype() != dtype) impl->set_storage_and_dtype(tensor.storage(), dtype);
@@ -40,7 +44,7 @@ void give_back_stand_in(at::Tensor&& tensor) {
   auto* storage = mine.storage().unsafeGetStorageImpl();
   storage->set_data_ptr_noswap(c10::DataPtr(nullptr, c10::kCPU));
   storage->set_nbytes(static_cast<size_t>(0));
-  if (spares.count < kSpare && mine.use_count() == 1 && mine.storage().use_count() == 1) {
+  if (!t_ended && spares.count < kSpare && mine.use_count() == 1 && mine.storage().use_count() == 1) {
     spares.tensors[spares.count++] = std::move(mine);
   }
 }

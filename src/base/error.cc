@@ -7,8 +7,16 @@
 namespace fl {
 namespace {
 
-thread_local std::string t_text;
-thread_local bool t_text_lost = false;  // the text did not fit in memory
+// Why the calling thread has no text of its own: plain data, so it can be read after the thread's objects are
+// destroyed. Exit handlers still release blocks then, on the main thread.
+enum class Lost { kNo, kNoMemory, kThreadEnds };
+thread_local Lost t_lost = Lost::kNo;
+
+struct Text {
+  std::string value;
+  ~Text() { t_lost = Lost::kThreadEnds; }
+};
+thread_local Text t_text;
 
 }  // namespace
 
@@ -21,21 +29,31 @@ void fail(fl_status status, const char* format, ...) {
 }
 
 void set_last_error(std::string text) noexcept {
-  t_text = std::move(text);
-  t_text_lost = false;
+  if (t_lost == Lost::kThreadEnds) return;
+  t_text.value = std::move(text);
+  t_lost = Lost::kNo;
 }
 
 void set_last_error(const char* text) noexcept {
+  if (t_lost == Lost::kThreadEnds) return;
   try {
-    t_text = text;
-    t_text_lost = false;
+    t_text.value = text;
+    t_lost = Lost::kNo;
   } catch (const std::bad_alloc&) {
-    t_text_lost = true;
+    t_lost = Lost::kNoMemory;
   }
 }
 
 const char* last_error() noexcept {
-  return t_text_lost ? "An error whose text found no memory; free memory and try again." : t_text.c_str();
+  switch (t_lost) {
+    case Lost::kNoMemory:
+      return "An error whose text found no memory; free memory and try again.";
+    case Lost::kThreadEnds:
+      return "An error at the end of the process, whose text is gone with its thread.";
+    case Lost::kNo:
+      break;
+  }
+  return t_text.value.c_str();
 }
 
 const char* status_name(fl_status status) noexcept {
