@@ -89,7 +89,7 @@ typedef struct fl_driver_host {
   uint32_t abi_version; /* FL_HAL_VERSION of the core */
   uint32_t reserved;
   /* The value of a declared environment variable ("FLAGOS_HOST_DEVICES") or NULL when it is not declared or has no
-   * value. Drivers never call getenv. The text lives as long as the process. */
+   * value. Drivers read no variable themselves. The text lives as long as the process. */
   const char* (*option)(const char* name);
   /* level: 0 error, 1 warning, 2 info, 3 debug. Never blocks for long; any thread. */
   void (*log)(int32_t level, const char* text);
