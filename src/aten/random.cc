@@ -3,9 +3,7 @@
 // distributions (poisson, binomial, gamma, dirichlet) always do, seeded from (seed, offset).
 #include <ATen/ExpandUtils.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/view_as_real.h>
@@ -72,21 +70,13 @@ Tensor& generate(Tensor& self, const MaybeGenerator& generator, const char* op, 
   const auto count = self.numel();
   const auto [seed, offset] = take_random(generator, self.device().index(), fl_random_advance(count));
   if (count == 0) return self;
-  if (!self.is_contiguous()) {
-    auto ordered = empty_on(self.device().index(), self.sizes(), self.scalar_type());
-    HostCall host(op);
-    auto data = host.enter(ordered, /*written=*/true);
-    const fl_random_span span{seed, offset, 0, count};
-    check(fill(&span, dtype_of(self, op), data.mutable_data_ptr()));
-    host.finish();
-    return copy(self, ordered, /*non_blocking=*/false);
-  }
+  auto ordered = self.is_contiguous() ? self : empty_on(self.device().index(), self.sizes(), self.scalar_type());
   HostCall host(op);
-  auto data = host.enter(self, /*written=*/true);
+  auto data = host.enter(ordered, /*written=*/true);
   const fl_random_span span{seed, offset, 0, count};
   check(fill(&span, dtype_of(self, op), data.mutable_data_ptr()));
   host.finish();
-  return self;
+  return ordered.is_same(self) ? self : copy(self, ordered, /*non_blocking=*/false);
 }
 
 Tensor& uniform_(Tensor& self, double from, double to, MaybeGenerator generator) {

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <ATen/core/LegacyTypeDispatch.h>
-#include <c10/core/DefaultDtype.h>
 
 #include "aten/elementwise.h"
 #include "aten/host_call.h"
