@@ -17,7 +17,8 @@ if ! echo '#include <atomic>
 #include <concepts>
 #include <span>
 static_assert(requires(std::atomic<int> a) { a.wait(0); });' | compiles; then missing+=(g++); fi
-if ! echo '#include <gtest/gtest.h>' | compiles; then missing+=(libgtest-dev); fi
+# GoogleMock is a package of its own, which brings GoogleTest; without it CMake finds one and not the other.
+if ! echo '#include <gmock/gmock.h>' | compiles; then missing+=(libgmock-dev); fi
 if [ ${#missing[@]} -gt 0 ]; then
   command -v apt-get >/dev/null || die "needed: ${missing[*]} (names of Debian's packages). Install them and run this again."
   if [ "$(id -u)" != 0 ]; then
