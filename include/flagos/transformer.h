@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 /* A row of `width` contiguous elements every `row_stride` in x; rows of `out` are contiguous. weight, bias: `width`
- * fp32 values or NULL. Scratch: 4 bytes an element of a row and thread.
+ * fp32 values or NULL.
  *   rms:   x / sqrt(mean(x^2) + eps) * weight
  *   layer: (x - mean(x)) / sqrt(var(x) + eps) * weight + bias */
 typedef struct fl_norm_args {

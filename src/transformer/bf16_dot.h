@@ -24,10 +24,13 @@ struct Bf16Dot {
   template <bool kAdd>
   static void block(const Packed* a, int64_t lda, const Packed* panel, int64_t steps, float* c, int64_t ldc) {
     __m512 sum[kRows][kVectors];
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) sum[r][v] = kAdd ? _mm512_loadu_ps(c + r * ldc + v * 16) : _mm512_setzero_ps();
     for (int64_t k = 0; k < steps; ++k, panel += kWidth * 2) {
       __m512bh column[kVectors];
+#pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) column[v] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(panel + v * 32));
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
@@ -38,7 +41,9 @@ struct Bf16Dot {
         for (int v = 0; v < kVectors; ++v) sum[r][v] = _mm512_dpbf16_ps(sum[r][v], row, column[v]);
       }
     }
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) _mm512_storeu_ps(c + r * ldc + v * 16, sum[r][v]);
   }
 

@@ -26,10 +26,13 @@ struct FloatDot {
   template <bool kAdd>
   static void block(const Packed* a, int64_t lda, const Packed* panel, int64_t steps, float* c, int64_t ldc) {
     Floats sum[kRows][kVectors];
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) sum[r][v] = kAdd ? load(c + r * ldc + v * kLanes) : Floats{};
     for (int64_t k = 0; k < steps; ++k, panel += kWidth) {
       Floats column[kVectors];
+#pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) column[v] = load(panel + v * kLanes);
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
@@ -38,7 +41,9 @@ struct FloatDot {
         for (int v = 0; v < kVectors; ++v) sum[r][v] += row * column[v];
       }
     }
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) store(c + r * ldc + v * kLanes, sum[r][v]);
   }
 

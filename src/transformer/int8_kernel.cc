@@ -19,46 +19,45 @@ constexpr int kTileRows = 6;      // of weights; times 4 vectors of tokens, 24 a
 constexpr int kVectors = kPanelRows / 16;
 static_assert(kWeightRows % kTileRows == 0);
 
-// out[kTileRows][64] (+)= weights[kTileRows][inputs] * panel[inputs / 4][64][4]. The inputs beyond the last multiple of
-// 4 are copied out first, since a word there would reach beyond the row.
+// out[kTileRows][64] (+)= weights[kTileRows][inputs] * panel[inputs / 4][64][4], for a multiple of 4 inputs. The loops
+// are unrolled by name, and nothing refers to the accumulators: they must stay in registers.
 template <bool kAdd>
 void tile(const int8_t* const* rows, const int8_t* panel, int64_t inputs, int32_t* out) {
   __m512i sum[kTileRows][kVectors];
+#pragma GCC unroll 8
   for (int r = 0; r < kTileRows; ++r)
+#pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v)
       sum[r][v] = kAdd ? _mm512_loadu_si512(out + r * kPanelRows + v * 16) : _mm512_setzero_si512();
   const __m512i flip = _mm512_set1_epi32(static_cast<int>(0x80808080u));
-  const auto step = [&](const auto& word_of, const int8_t* tokens) {
+  for (int64_t k = 0; k < inputs; k += 4, panel += 4 * kPanelRows) {
     __m512i column[kVectors];
-    for (int v = 0; v < kVectors; ++v) column[v] = _mm512_loadu_si512(tokens + v * 64);
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) column[v] = _mm512_loadu_si512(panel + v * 64);
 #pragma GCC unroll 8
     for (int r = 0; r < kTileRows; ++r) {
-      const __m512i row = _mm512_xor_si512(_mm512_set1_epi32(word_of(r)), flip);
+      int32_t word;
+      std::memcpy(&word, rows[r] + k, sizeof word);
+      const __m512i row = _mm512_xor_si512(_mm512_set1_epi32(word), flip);
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) sum[r][v] = _mm512_dpbusd_epi32(sum[r][v], row, column[v]);
     }
-  };
-  int64_t k = 0;
-  for (; k + 4 <= inputs; k += 4, panel += 4 * kPanelRows) {
-    step(
-        [&](int r) {
-          int32_t word;
-          std::memcpy(&word, rows[r] + k, sizeof word);
-          return word;
-        },
-        panel);
   }
-  if (k < inputs) {
-    step(
-        [&](int r) {
-          int32_t word = 0;
-          std::memcpy(&word, rows[r] + k, static_cast<size_t>(inputs - k));
-          return word;
-        },
-        panel);
-  }
+#pragma GCC unroll 8
   for (int r = 0; r < kTileRows; ++r)
+#pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) _mm512_storeu_si512(out + r * kPanelRows + v * 16, sum[r][v]);
+}
+
+// The inputs beyond the last multiple of 4: their words are copied out, since one read in place would leave the row.
+void tile_rest(const int8_t* const* rows, const int8_t* panel, int64_t inputs, int32_t* out) {
+  int8_t words[kTileRows][4] = {};
+  const int8_t* copies[kTileRows];
+  for (int r = 0; r < kTileRows; ++r) {
+    std::memcpy(words[r], rows[r], static_cast<size_t>(inputs));
+    copies[r] = words[r];
+  }
+  tile<true>(copies, panel, 4, out);
 }
 
 float peak_of(const float* x, int64_t count) {
@@ -117,7 +116,12 @@ void multiply_panel(const fl_int8_linear_args& args, int64_t panel, const int8_t
       // Rows beyond the last repeat it; their products are not used.
       for (int64_t r = 0; r < kTileRows; ++r)
         rows[r] = args.weight + std::min(first + n + r, args.outputs - 1) * inputs + from;
-      (from == 0 ? tile<false> : tile<true>)(rows, packed + from * kPanelRows, here, products + n * kPanelRows);
+      const int64_t whole = here / 4 * 4;
+      int32_t* out = products + n * kPanelRows;
+      (from == 0 ? tile<false> : tile<true>)(rows, packed + from * kPanelRows, whole, out);
+      if (whole == here) continue;
+      for (const int8_t*& row : rows) row += whole;
+      tile_rest(rows, packed + (from + whole) * kPanelRows, here - whole, out);
     }
   }
   const __m512i column = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),

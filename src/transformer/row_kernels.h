@@ -1,4 +1,4 @@
-// RMS norm, layer norm and rotary embedding, a row at a time through a buffer of floats that stays in the first cache.
+// RMS norm, layer norm and rotary embedding, a row at a time. A row is read again for each pass, from the first cache.
 // Included once by each code path's source.
 #ifndef FLAGOS_TRANSFORMER_ROW_KERNELS_H_
 #define FLAGOS_TRANSFORMER_ROW_KERNELS_H_
@@ -13,58 +13,84 @@
 namespace fl::transformer {
 namespace {
 
-template <class Term>
-inline float sum_of(int64_t count, Term term) {
-  float partial[kPartial] = {};
+// The sum of term(x[i] - center) over a row, in four vectors of partial sums. term() takes floats and vectors of them.
+template <class T, class Term>
+inline float sum_of(const T* x, int64_t width, float center, Term term) {
+  const Floats centers = broadcast(center);
+  Floats a{}, b{}, c{}, d{};
   int64_t i = 0;
-  for (; i + kPartial <= count; i += kPartial)
-    for (int64_t lane = 0; lane < kPartial; ++lane) partial[lane] += term(i + lane);
-  for (int64_t lane = 0; i < count; ++i, ++lane) partial[lane] += term(i);
-  return sum(partial);
-}
-
-// out = x * factor * weight + bias where they are given.
-inline void scale_row(float* __restrict x, int64_t width, float factor, const float* __restrict weight,
-                      const float* __restrict bias) {
-  if (weight == nullptr) {
-    for (int64_t i = 0; i < width; ++i) x[i] *= factor;
-  } else {
-    for (int64_t i = 0; i < width; ++i) x[i] = x[i] * factor * weight[i];
+  for (; i + 4 * kLanes <= width; i += 4 * kLanes) {
+    a += term(load_as_floats(x + i) - centers);
+    b += term(load_as_floats(x + i + kLanes) - centers);
+    c += term(load_as_floats(x + i + 2 * kLanes) - centers);
+    d += term(load_as_floats(x + i + 3 * kLanes) - centers);
   }
-  if (bias != nullptr)
-    for (int64_t i = 0; i < width; ++i) x[i] += bias[i];
+  for (; i + kLanes <= width; i += kLanes) a += term(load_as_floats(x + i) - centers);
+  float rest = 0;
+  for (; i < width; ++i) rest += term(fl::random::widened(x[i]) - center);
+  return sum_lanes((a + b) + (c + d)) + rest;
 }
 
-template <class Body>
-void for_rows(const fl_norm_args& args, int64_t first, int64_t last, Body body) {
-  const auto row = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(args.width));
+constexpr auto kItself = [](auto value) { return value; };
+constexpr auto kSquare = [](auto value) { return value * value; };
+
+// out = (x - center) * factor * weight + bias.
+template <bool kWeight, bool kBias, class T, class U>
+inline void write_row(const T* x, U* out, int64_t width, float center, float factor, const float* weight,
+                      const float* bias) {
+  const Floats centers = broadcast(center), factors = broadcast(factor);
+  int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes) {
+    Floats y = (load_as_floats(x + i) - centers) * factors;
+    if constexpr (kWeight) y *= load(weight + i);
+    if constexpr (kBias) y += load(bias + i);
+    store_rounded(out + i, y);
+  }
+  for (; i < width; ++i) {
+    float y = (fl::random::widened(x[i]) - center) * factor;
+    if constexpr (kWeight) y *= weight[i];
+    if constexpr (kBias) y += bias[i];
+    out[i] = fl::random::rounded<U>(y);
+  }
+}
+
+// For each row, center_and_factor(row) and what it gives written out.
+template <class Measure>
+void for_rows(const fl_norm_args& args, int64_t first, int64_t last, Measure center_and_factor) {
   with_row_type(args.x_dtype, [&](auto from) {
     with_row_type(args.out_dtype, [&](auto to) {
-      const auto* x = static_cast<const decltype(from)*>(args.x);
-      auto* out = static_cast<decltype(to)*>(args.out);
+      using T = decltype(from);
+      using U = decltype(to);
+      const auto* x = static_cast<const T*>(args.x);
+      auto* out = static_cast<U*>(args.out);
+      const bool weight = args.weight != nullptr, bias = args.bias != nullptr;
+      const auto write = weight ? (bias ? &write_row<true, true, T, U> : &write_row<true, false, T, U>)
+                                : (bias ? &write_row<false, true, T, U> : &write_row<false, false, T, U>);
       for (int64_t r = first; r < last; ++r) {
-        widen_row(x + r * args.row_stride, args.width, row.get());
-        body(row.get());
-        round_row(row.get(), args.width, out + r * args.width);
+        const T* row = x + r * args.row_stride;
+        const auto [center, factor] = center_and_factor(row);
+        write(row, out + r * args.width, args.width, center, factor, args.weight, args.bias);
       }
     });
   });
 }
 
+struct Measured {
+  float center, factor;
+};
+
 void rms_norm(const fl_norm_args& args, int64_t first, int64_t last) {
-  for_rows(args, first, last, [&](float* x) {
-    const float squares = sum_of(args.width, [x](int64_t i) { return x[i] * x[i]; });
-    scale_row(x, args.width, 1 / std::sqrt(squares / static_cast<float>(args.width) + args.eps), args.weight, nullptr);
+  for_rows(args, first, last, [&](const auto* row) {
+    const float mean = sum_of(row, args.width, 0, kSquare) / static_cast<float>(args.width);
+    return Measured{0, 1 / std::sqrt(mean + args.eps)};
   });
 }
 
 void layer_norm(const fl_norm_args& args, int64_t first, int64_t last) {
-  for_rows(args, first, last, [&](float* x) {
+  for_rows(args, first, last, [&](const auto* row) {
     const auto width = static_cast<float>(args.width);
-    const float mean = sum_of(args.width, [x](int64_t i) { return x[i]; }) / width;
-    for (int64_t i = 0; i < args.width; ++i) x[i] -= mean;
-    const float squares = sum_of(args.width, [x](int64_t i) { return x[i] * x[i]; });
-    scale_row(x, args.width, 1 / std::sqrt(squares / width + args.eps), args.weight, args.bias);
+    const float mean = sum_of(row, args.width, 0, kItself) / width;
+    return Measured{mean, 1 / std::sqrt(sum_of(row, args.width, mean, kSquare) / width + args.eps)};
   });
 }
 

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "random/element.h"
+
 namespace fl::transformer {
 namespace {
 
@@ -25,6 +27,48 @@ inline Floats load(const float* from) {
 }
 inline void store(float* to, Floats vector) { std::memcpy(to, &vector, sizeof vector); }
 inline Floats broadcast(float value) { return Floats{} + value; }
+
+typedef uint32_t Words __attribute__((vector_size(kLanes * sizeof(uint32_t))));
+typedef uint16_t Shorts __attribute__((vector_size(kLanes * sizeof(uint16_t))));
+
+// kLanes elements as floats, and back, rounded as fl::random::rounded does.
+template <class T>
+inline Floats load_as_floats(const T* from) {
+  if constexpr (std::is_same_v<T, float>) {
+    return load(from);
+  } else if constexpr (std::is_same_v<T, fl::random::BFloat16>) {
+    Shorts shorts;
+    std::memcpy(&shorts, from, sizeof shorts);
+    return reinterpret_cast<Floats>(__builtin_convertvector(shorts, Words) << 16);
+  } else {
+    float lanes[kLanes];
+    for (int i = 0; i < kLanes; ++i) lanes[i] = fl::random::widened(from[i]);
+    return load(lanes);
+  }
+}
+template <class T>
+inline void store_rounded(T* to, Floats vector) {
+  if constexpr (std::is_same_v<T, float>) {
+    store(to, vector);
+  } else if constexpr (std::is_same_v<T, fl::random::BFloat16>) {
+    const Words bits = reinterpret_cast<Words>(vector);
+    const Words number = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    const Words rounded = (bits & 0x7fffffff) > 0x7f800000 ? Words{} + 0x7fc0 : number;
+    const Shorts shorts = __builtin_convertvector(rounded, Shorts);
+    std::memcpy(to, &shorts, sizeof shorts);
+  } else {
+    float lanes[kLanes];
+    store(lanes, vector);
+    for (int i = 0; i < kLanes; ++i) to[i] = fl::random::rounded<T>(lanes[i]);
+  }
+}
+
+inline float sum_lanes(Floats vector) {
+  float lanes[kLanes], total = 0;
+  store(lanes, vector);
+  for (float lane : lanes) total += lane;
+  return total;
+}
 
 // Sums and maxima of long rows are kept in this many partial ones, so that the loops over them are vectors.
 constexpr int64_t kPartial = 64;
