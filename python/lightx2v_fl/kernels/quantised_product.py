@@ -37,7 +37,9 @@ def _finish(total: Tensor, sx: Tensor, sw: Tensor, bias: Tensor | None, dtype: t
 
 def _int8_torch(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
     xq, sx = quantise_rows(x, torch.int8)
-    return _finish(torch._int_mm(xq, weight.t()), sx, scale, bias, x.dtype)
+    # torch 2.13's _int_mm gives garbage on the CPU for a single input; so short a sum is exact in fp32.
+    total = torch._int_mm(xq, weight.t()) if x.shape[1] > 1 else xq.float() * weight.t().float()
+    return _finish(total, sx, scale, bias, x.dtype)
 
 
 def _int8_native(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:

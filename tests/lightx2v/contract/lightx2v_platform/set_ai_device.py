@@ -24,7 +24,7 @@ def set_ai_device() -> None:
     registry_factory.PLATFORM_DEVICE_REGISTER.setdefault("in_tree", _InTree)
     device = registry_factory.PLATFORM_DEVICE_REGISTER.get(platform)
     if device is None:
-        raise RuntimeError(f"Unsupported PLATFORM: {platform}")
+        raise RuntimeError(f"Unsupported PLATFORM: {platform}; plugins that failed: {failures}")
     global_var.PLATFORM, global_var.AI_DEVICE = platform, device.get_device()
     device.init_device_env()
     if not device.is_available():
