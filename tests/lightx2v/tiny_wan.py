@@ -270,7 +270,9 @@ def make_video(checkout: str, folder: Path, seed: int, operators: dict[str, Any]
                 self.config["dummy_model"] = True
             return super().load_vae()
 
-    place = write(folder / "video", tensors(seed=seed), torch.bfloat16)
+    kinds = {"flagos-int8": torch.int8, "flagos-fp8": torch.float8_e4m3fn}
+    plain, kind = tensors(seed=seed), kinds.get(str(operators.get("dit_quant_scheme")))
+    place = write(folder / "video", plain if kind is None else quantised(plain, kind), torch.bfloat16)
     (place / "Wan2.1_VAE.pth").touch()  # named by the runner; the random VAE reads nothing
     run_config = folder / "run.json"
     run_config.write_text(json.dumps({**RUN, **operators, **overrides}))
