@@ -2,6 +2,7 @@
 #ifndef FLAGOS_COMPILER_TARGET_H_
 #define FLAGOS_COMPILER_TARGET_H_
 
+#include <cstdint>
 #include <string>
 
 namespace fl::compiler {
@@ -12,6 +13,7 @@ struct Target {
   int lanes = 8;         // elements of a strip: 16 with AVX-512, else 8
   bool avx512 = false;
   bool avx512_fp16 = false;
+  uint64_t distance = 0;  // between an address of the device and where this processor finds it; 0 on the host
 };
 
 // The CPU that this process runs on, lowered to FLAGOS_CPU_TARGET when that is set ("x86-64-v3", "x86-64-v4"). An Error

@@ -12,7 +12,7 @@ _FILE = re.compile(r'"([^"]+)":(\d+):\d+')
 _REFERENCE = re.compile(r"#loc\d*")
 
 
-def explain_failure(error: CompileError, text_with_locations: str) -> CompileError:
+def explain_failure(error: CompileError, kernel: str, text_with_locations: str) -> CompileError:
     """The same failure with the kernel's own file and line, when its tile IR says them.
 
     The text with locations has the same operations in the same order as the one without, and its locations are defined
@@ -33,7 +33,7 @@ def explain_failure(error: CompileError, text_with_locations: str) -> CompileErr
     if not 1 <= number <= len(lines):
         return error
     place = _source_of(lines[number - 1], definitions)
-    return CompileError(f"{place}: {match[2]}" if place else str(error))
+    return CompileError(f"{place}: kernel '{kernel}': {match[2]}" if place else f"kernel '{kernel}': {error}")
 
 
 def _source_of(line: str, definitions: dict[str, str]) -> str | None:

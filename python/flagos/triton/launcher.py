@@ -93,15 +93,14 @@ def make_launcher(src: Any, metadata: Any) -> Any:
 def load(name: str, data: bytes) -> Any:
     """A kernel as Triton's `function`; its variants are loaded by the launches that need them."""
     kernel = image.read(data)
-    program = native.compile_tile_ir(kernel.tile_ir)
-    strides = sum(1 << index for index in program.stride_arguments)
-    return extension().Kernel(tuple(program.arguments), strides, partial(_load_variant, name, kernel))
+    return extension().Kernel(kernel.arguments, kernel.stride_arguments, partial(_load_variant, name, kernel))
 
 
-def _load_variant(name: str, kernel: image.Image, ones: int, device: int) -> tuple[int, int, int, int]:
+def _load_variant(name: str, kernel: image.Compiled, ones: int, device: int) -> tuple[int, int, int, int]:
     """Code in which the arguments of the set bits are 1: addresses of a fl_kernel and a fl_stream, scratch, flags."""
-    fixed = [index for index in range(64) if ones >> index & 1]
-    code = image.read(image.build(kernel.tile_ir, dict.fromkeys(fixed, 1))) if fixed else kernel
+    fixed = tuple(index for index in range(64) if ones >> index & 1)
+    wanted = image.Specialisation(fixed, 0 if device == HOST else native.distance(device))
+    code = kernel if wanted == image.Specialisation() else image.build(kernel.tile_ir, wanted)
     where = native.host_device() if device == HOST else device
     stream = native.stream_address(where, 0) if device == HOST else 0
     return native.load_kernel(name, code.symbol, code.object, where), stream, code.scratch_bytes, code.launch_flags

@@ -42,6 +42,11 @@ void Kernel::prologue() {
     } else {
       entry_.line(value + " = load " + llvm_type(type, 1) + ", ptr " + pointer);
       shared_.scalars[arguments[i]] = value;
+      if (type.pointer && target_.distance != 0) {
+        const std::string seen = module_.fresh();
+        entry_.line(seen + " = add i64 " + value + ", " + std::to_string(static_cast<int64_t>(target_.distance)));
+        shared_.scalars[arguments[i]] = seen;
+      }
     }
   }
   for (int axis = 0; axis < 3; ++axis) {
