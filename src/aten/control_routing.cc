@@ -52,6 +52,7 @@ TORCH_LIBRARY_FRAGMENT(flagos, m) {
   m.def("routing_override(str pattern, str chain, str? driver) -> int", &override_chain);
   m.def("routing_remove_override(int handle) -> ()",
         [](int64_t handle) { check(fl_routing_remove_override(static_cast<int32_t>(handle))); });
+  m.def("routing_prepare() -> ()", [] { check(fl_routing_prepare()); });
   m.def("routing_reset() -> ()", [] { check(fl_routing_reset()); });
   m.def("routing_shipped_folder(str folder) -> ()",
         [](const std::string& folder) { check(fl_routing_set_shipped_folder(folder.c_str())); });
