@@ -36,7 +36,7 @@ class Place:
     reason: str | None  # the comment beside the rule
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.file else self.source
+        where = self.source if not self.file else self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{where} ({self.reason})" if self.reason else where
 
 
