@@ -21,22 +21,12 @@
 #include "aten/errors.h"
 #include "aten/operator.h"
 #include "aten/own_kernels.h"
+#include "aten/routed_kernel.h"
 #include "aten/structural.h"
 #include "aten/unboxed.h"
 
 namespace flagos {
 namespace {
-
-class RoutedKernel final : public c10::OperatorKernel {
- public:
-  explicit RoutedKernel(const Operator& op) : op_(op) {}
-  void operator()(const c10::OperatorHandle& handle, c10::DispatchKeySet /*keys*/, torch::jit::Stack* stack) {
-    run_routed({handle, op_, *stack});
-  }
-
- private:
-  const Operator& op_;
-};
 
 fl_outcome run_cpu_target(void* /*data*/, void* call) {
   const auto& c = *static_cast<const Call*>(call);
@@ -74,6 +64,7 @@ void unrouted(const c10::OperatorHandle& handle, c10::DispatchKeySet /*keys*/, t
 }  // namespace
 
 int32_t cpu_target_id() { return cpu_target; }
+fl_target_run cpu_target_run() { return &run_cpu_target; }
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   declare_cpu_target();
@@ -94,7 +85,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
       op.own = kernel->second;
       own.erase(kernel);
     }
-    m.impl(op.full_name.c_str(), torch::CppFunction::makeFromBoxedFunctor(std::make_unique<RoutedKernel>(op)));
+    m.impl(op.full_name.c_str(), routed_kernel(op));
   };
   for (const auto& name : dispatcher.getRegistrationsForDispatchKey(c10::DispatchKey::CPU)) {
     if (name.name.rfind("aten::", 0) != 0 || is_structural(name)) continue;
@@ -114,7 +105,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
     const auto handle = dispatcher.findSchemaOrThrow(base.c_str(), overload.c_str());
     auto& op = operator_for(handle);
     op.own = run;
-    m.impl(op.full_name.c_str(), torch::CppFunction::makeFromBoxedFunctor(std::make_unique<RoutedKernel>(op)));
+    m.impl(op.full_name.c_str(), routed_kernel(op));
   }
 }
 

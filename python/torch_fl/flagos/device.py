@@ -95,6 +95,8 @@ def init() -> None:
     """Finds the devices now instead of at first use. Raises what finding them raised."""
     global _initialized
     device_count()
+    if not _initialized:
+        _ops.install_composites()
     _initialized = True
 
 
