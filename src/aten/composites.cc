@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "aten/errors.h"
+#include "aten/routed_kernel.h"
 #include "aten/structural.h"
 
 namespace flagos {

@@ -7,8 +7,6 @@
 // that needs gradients is composed all the same, and only the others go to the route.
 #pragma once
 
-#include <torch/library.h>
-
 #include <string_view>
 
 #include "aten/operator.h"
@@ -20,8 +18,5 @@ void declare_composites();
 bool is_composite(std::string_view name);  // "zeros"; thread-safe
 // Runs PyTorch's composition of the call's operator, which has one.
 void run_composite(const Call& call);
-
-// The kernel that runs an operator's route: registration.cc.
-torch::CppFunction routed_kernel(const Operator& op);
 
 }  // namespace flagos

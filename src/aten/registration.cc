@@ -22,22 +22,12 @@
 #include "aten/errors.h"
 #include "aten/operator.h"
 #include "aten/own_kernels.h"
+#include "aten/routed_kernel.h"
 #include "aten/structural.h"
 #include "aten/unboxed.h"
 
 namespace flagos {
 namespace {
-
-class RoutedKernel final : public c10::OperatorKernel {
- public:
-  explicit RoutedKernel(const Operator& op) : op_(op) {}
-  void operator()(const c10::OperatorHandle& handle, c10::DispatchKeySet /*keys*/, torch::jit::Stack* stack) {
-    run_routed({handle, op_, *stack});
-  }
-
- private:
-  const Operator& op_;
-};
 
 fl_outcome run_cpu_target(void* /*data*/, void* call) {
   const auto& c = *static_cast<const Call*>(call);
@@ -81,10 +71,6 @@ void unrouted(const c10::OperatorHandle& handle, c10::DispatchKeySet /*keys*/, t
 }  // namespace
 
 int32_t cpu_target_id() { return cpu_target; }
-
-torch::CppFunction routed_kernel(const Operator& op) {
-  return torch::CppFunction::makeFromBoxedFunctor(std::make_unique<RoutedKernel>(op));
-}
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   declare_cpu_target();

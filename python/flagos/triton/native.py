@@ -127,6 +127,7 @@ def library() -> ctypes.CDLL:
     core.fl_kernel_release.restype = None
     core.fl_kernel_release.argtypes = (ctypes.c_void_p,)
     core.fl_launch.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
+    core.fl_launch_count.restype = ctypes.c_uint64
     core.fl_stream_default.argtypes = (ctypes.c_int32, ctypes.c_void_p)
     return core
 
@@ -198,6 +199,11 @@ def core_version() -> str:
     """Of libflagos.so."""
     library().fl_version.restype = ctypes.c_char_p
     return library().fl_version().decode()
+
+
+def launch_count() -> int:
+    """How many kernels this thread has launched."""
+    return library().fl_launch_count()
 
 
 def thread_count() -> int:
