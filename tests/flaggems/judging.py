@@ -1,7 +1,7 @@
 """Which of FlagGems' own cases can be judged on this device, and what the others lack.
 
-A case is excluded for a reason of FlagGems, of its tests or of PyTorch alone, never because of what our compiler refuses
-or gets wrong.
+A case is excluded for a reason of FlagGems, of its tests or of PyTorch alone, never because of what our compiler
+refuses or gets wrong.
 """
 
 from __future__ import annotations
