@@ -12,7 +12,6 @@ from functools import cache
 from flagos import libraries
 
 _OK = 0
-ADDRESS, BYTES = 0, 1  # fl_arg.kind
 
 
 class CompileError(RuntimeError):
@@ -71,25 +70,6 @@ class _Image(ctypes.Structure):
     )
 
 
-class Argument(ctypes.Structure):
-    """fl_arg: where the value of a launch's argument lies."""
-
-    _fields_ = (("kind", ctypes.c_uint32), ("size", ctypes.c_uint32), ("data", ctypes.c_void_p))
-
-
-class LaunchConfig(ctypes.Structure):
-    """fl_launch_config."""
-
-    _fields_ = (
-        ("struct_size", ctypes.c_size_t),
-        ("grid", ctypes.c_uint32 * 3),
-        ("block", ctypes.c_uint32 * 3),
-        ("shared_bytes", ctypes.c_uint32),
-        ("grain", ctypes.c_uint32),
-        ("flags", ctypes.c_uint32),
-    )
-
-
 @dataclass(frozen=True)
 class Target:
     """What kernels of this host are compiled for."""
@@ -124,11 +104,7 @@ def library() -> ctypes.CDLL:
     core.fl_compiler_get_info.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
     core.fl_compiler_argument.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p)
     core.fl_compiler_print.argtypes = (ctypes.c_void_p, _SINK, ctypes.c_void_p)
-    core.fl_kernel_release.restype = None
-    core.fl_kernel_release.argtypes = (ctypes.c_void_p,)
-    core.fl_launch.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
     core.fl_launch_count.restype = ctypes.c_uint64
-    core.fl_stream_default.argtypes = (ctypes.c_int32, ctypes.c_void_p)
     return core
 
 
@@ -212,48 +188,56 @@ def thread_count() -> int:
 
 
 @cache
-def host_device() -> int:
-    """The flagos device that is this host. Raises KernelError where FLAGOS_DRIVER leaves the host out."""
+def _drivers() -> tuple[str, ...]:
+    """The driver of each flagos device."""
     core = library()
     count = ctypes.c_int32()
     if core.fl_device_count(ctypes.byref(count)) != _OK:
         raise KernelError(last_error())
+    found = []
     for device in range(count.value):
         info = _DeviceInfo(struct_size=ctypes.sizeof(_DeviceInfo))
-        if core.fl_device_get_info(device, ctypes.byref(info)) == _OK and info.driver == b"host":
-            return device
-    raise KernelError(
-        "Triton kernels on cpu tensors run on flagos' host driver, which is not among its devices; "
-        "name it in FLAGOS_DRIVER, for example FLAGOS_DRIVER=sim,host"
-    )
+        if core.fl_device_get_info(device, ctypes.byref(info)) != _OK:
+            raise KernelError(last_error())
+        found.append(info.driver.decode())
+    return tuple(found)
 
 
-def launch(kernel: Kernel, config: LaunchConfig, arguments: ctypes.Array, count: int) -> None:
-    """Runs the grid; returns when it is done on the host. Raises KernelError."""
-    if library().fl_launch(kernel.handle, ctypes.byref(config), arguments, count, kernel.stream) != _OK:
-        raise KernelError(last_error())
+def is_host(device: int) -> bool:
+    """True when this process reaches the memory of a flagos device: it is the host's."""
+    return _drivers()[device] == "host"
 
 
-class Kernel:
-    """A loaded kernel: one reference to a fl_kernel, given back when the object goes."""
-
-    def __init__(self, name: str, symbol: str, image: bytes, device: int = 0) -> None:
-        self.handle = ctypes.c_void_p()
-        self.stream = ctypes.c_void_p()
-        described = _Image(
-            struct_size=ctypes.sizeof(_Image),
-            kind=b"elf-x86_64",
-            data=image,
-            size=len(image),
-            module=name.encode(),
-            function=symbol.encode(),
-            resolver=ctypes.cast(library().fl_compiler_resolve, ctypes.c_void_p),
+def host_device() -> int:
+    """The first flagos device that is this host. Raises KernelError where FLAGOS_DRIVER leaves the host out."""
+    if "host" not in _drivers():
+        raise KernelError(
+            "Triton kernels on cpu tensors run on flagos' host driver, which is not among its devices; "
+            "name it in FLAGOS_DRIVER, for example FLAGOS_DRIVER=sim,host"
         )
-        if library().fl_kernel_load(ctypes.c_int32(device), ctypes.byref(described), ctypes.byref(self.handle)) != _OK:
-            raise KernelError(f"loading the kernel '{name}': {last_error()}")
-        if library().fl_stream_default(device, ctypes.byref(self.stream)) != _OK:
-            raise KernelError(f"loading the kernel '{name}': {last_error()}")
+    return _drivers().index("host")
 
-    def __del__(self) -> None:
-        if self.handle:
-            library().fl_kernel_release(self.handle)
+
+def load_kernel(name: str, symbol: str, image: bytes, device: int) -> int:
+    """The address of a new fl_kernel on a flagos device; the one reference is the caller's."""
+    described = _Image(
+        struct_size=ctypes.sizeof(_Image),
+        kind=b"elf-x86_64",
+        data=image,
+        size=len(image),
+        module=name.encode(),
+        function=symbol.encode(),
+        resolver=ctypes.cast(library().fl_compiler_resolve, ctypes.c_void_p),
+    )
+    handle = ctypes.c_void_p()
+    if library().fl_kernel_load(ctypes.c_int32(device), ctypes.byref(described), ctypes.byref(handle)) != _OK:
+        raise KernelError(f"loading the kernel '{name}': {last_error()}")
+    return handle.value
+
+
+def stream_address(device: int, stream_id: int) -> int:
+    """The address of a fl_stream; 0 is the default stream's id. It lives as long as the process."""
+    handle = ctypes.c_void_p()
+    if library().fl_stream_from_id(ctypes.c_int32(device), ctypes.c_int64(stream_id), ctypes.byref(handle)) != _OK:
+        raise KernelError(last_error())
+    return handle.value
