@@ -24,6 +24,10 @@ typedef struct fl_compiler_target {
 } fl_compiler_target;
 FL_EXPORT fl_status fl_compiler_host_target(fl_compiler_target* target); /* caller sets target->struct_size */
 
+/* A target by name, to compile for a machine that need not be this one: x86-64-v3, x86-64-v4, znver4, sapphirerapids.
+ * FL_INVALID_ARGUMENT for other names. */
+FL_EXPORT fl_status fl_compiler_named_target(const char* name, fl_compiler_target* target);
+
 typedef struct fl_compiler_constant {
   uint32_t argument; /* counted from 0 */
   uint32_t reserved;
@@ -34,6 +38,7 @@ typedef struct fl_compiler_options {
   size_t struct_size;
   const fl_compiler_constant* constants; /* integer arguments fixed to a value: strides of one, mostly */
   uint32_t constant_count;
+  const char* target; /* a name for fl_compiler_named_target; NULL: this host */
 } fl_compiler_options;
 
 typedef struct fl_compiler_program fl_compiler_program;

@@ -4,8 +4,10 @@
 
 #include <dlfcn.h>
 
+#include <cstddef>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "base/error.h"
@@ -29,18 +31,33 @@ const fl::compiler::Target& target() {
   return *found;
 }
 
+// Names and their targets live as long as the process.
+const fl::compiler::Target& target(const std::string& name) {
+  static std::mutex mutex;
+  static auto* const known = new std::map<std::string, fl::compiler::Target>;
+  const std::lock_guard<std::mutex> lock(mutex);
+  auto found = known->find(name);
+  if (found == known->end()) found = known->emplace(name, fl::compiler::named_target(name)).first;
+  return found->second;
+}
+
+void answer_with(const fl::compiler::Target& found, fl_compiler_target* out) {
+  fl_compiler_target answer{};
+  answer.triple = "x86_64-unknown-linux-gnu";
+  answer.cpu = found.cpu.c_str();
+  answer.features = found.features.c_str();
+  answer.lanes = found.lanes;
+  fl::fill_struct(out, answer);
+}
+
 }  // namespace
 
 fl_status fl_compiler_host_target(fl_compiler_target* out) {
-  return fl::guarded([&] {
-    const fl::compiler::Target& host = target();
-    fl_compiler_target answer{};
-    answer.triple = "x86_64-unknown-linux-gnu";
-    answer.cpu = host.cpu.c_str();
-    answer.features = host.features.c_str();
-    answer.lanes = host.lanes;
-    fl::fill_struct(out, answer);
-  });
+  return fl::guarded([&] { answer_with(target(), out); });
+}
+
+fl_status fl_compiler_named_target(const char* name, fl_compiler_target* out) {
+  return fl::guarded([&] { answer_with(target(name), out); });
 }
 
 fl_status fl_compiler_compile(const char* ttir, uint64_t size, const fl_compiler_options* options,
@@ -59,7 +76,11 @@ fl_status fl_compiler_compile(const char* ttir, uint64_t size, const fl_compiler
                  constant.argument);
       constants[constant.argument] = constant.value;
     }
-    made->kernel = fl::compiler::lower(*made->module, target(), constants);
+    // An older caller's struct ends before the name of a target.
+    const bool named = options != nullptr &&
+                       options->struct_size >= offsetof(fl_compiler_options, target) + sizeof(options->target) &&
+                       options->target != nullptr;
+    made->kernel = fl::compiler::lower(*made->module, named ? target(options->target) : target(), constants);
     *program = made.release();
   });
 }

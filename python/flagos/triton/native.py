@@ -41,6 +41,7 @@ class _Options(ctypes.Structure):
         ("struct_size", ctypes.c_size_t),
         ("constants", ctypes.POINTER(_Constant)),
         ("constant_count", ctypes.c_uint32),
+        ("target", ctypes.c_char_p),
     )
 
 
@@ -122,8 +123,18 @@ def host_target() -> Target:
     return Target(target.triple.decode(), target.cpu.decode(), target.features.decode(), target.lanes)
 
 
-def compile_tile_ir(text: str, constants: dict[int, int] | None = None) -> Program:
-    """Lowers the text of a TTIR module. `constants` fixes integer arguments, by number, to values."""
+def named_target(name: str) -> Target:
+    """A target to compile for, whether or not this host can run it: x86-64-v3, x86-64-v4, znver4, sapphirerapids."""
+    target = _Target(struct_size=ctypes.sizeof(_Target))
+    if library().fl_compiler_named_target(name.encode(), ctypes.byref(target)) != _OK:
+        raise CompileError(last_error())
+    return Target(target.triple.decode(), target.cpu.decode(), target.features.decode(), target.lanes)
+
+
+def compile_tile_ir(text: str, constants: dict[int, int] | None = None, target: str | None = None) -> Program:
+    """Lowers the text of a TTIR module. `constants` fixes integer arguments, by number, to values; `target` is a name
+    for named_target(), this host by default.
+    """
     core = library()
     encoded = text.encode()
     fixed = [_Constant(argument=index, value=value) for index, value in (constants or {}).items()]
@@ -131,6 +142,7 @@ def compile_tile_ir(text: str, constants: dict[int, int] | None = None) -> Progr
         struct_size=ctypes.sizeof(_Options),
         constants=(_Constant * len(fixed))(*fixed),
         constant_count=len(fixed),
+        target=None if target is None else target.encode(),
     )
     handle = ctypes.c_void_p()
     if (

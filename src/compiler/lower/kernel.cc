@@ -19,6 +19,7 @@ Kernel::Kernel(const ttir::Function& function, const Target& target, const std::
       target_(target),
       constants_(constants),
       schedule_(make_schedule(function)),
+      users_(find_users(function)),
       shared_{module_, target_, schedule_, Elementwise(module_, target_), {}, {}, {}} {}
 
 // Arguments and the grid, read once a call.
@@ -56,7 +57,6 @@ void Kernel::prologue() {
   for (const char* axis : {"x", "y", "z"})
     entry_.line(formatted("%%start.%s = trunc i64 %%first.%s to i32", axis, axis));
   entry_.line("%any = icmp ult i64 %first, %last");
-  entry_.line("br i1 %any, label %program, label %exit");
 }
 
 // The ids of the next program by counting up, not by dividing.
@@ -83,6 +83,7 @@ LoweredKernel Kernel::run() {
   std::string name = function_.name;
   std::string text =
       "define void @\"" + name + "\"(ptr %args, ptr %grid, i64 %first, i64 %last, ptr %scratch) nounwind {\n";
+  entry_.line("br i1 %any, label %program, label %exit");
   text += entry_.text + program_loop() + body.text;
   text +=
       "next:\n"

@@ -17,7 +17,11 @@ constexpr int64_t kLargestArena = int64_t{64} << 20;  // a thread; real kernels 
 // First fit; a stored block is dead after the last site that may read it.
 int64_t Kernel::allocate(const Type& type, int until) {
   const int64_t element = type.pointer ? 8 : ttir::bytes_of(type.scalar);
-  const int64_t size = (type.elements() * element + 63) / 64 * 64;
+  return allocate_bytes(type.elements() * element, until);
+}
+
+int64_t Kernel::allocate_bytes(int64_t bytes, int until) {
+  const int64_t size = (bytes + 63) / 64 * 64;
   std::sort(live_slots_.begin(), live_slots_.end(),
             [](const Allocation& a, const Allocation& b) { return a.offset < b.offset; });
   int64_t offset = 0;
