@@ -24,6 +24,10 @@ typedef struct fl_compiler_target {
 } fl_compiler_target;
 FL_EXPORT fl_status fl_compiler_host_target(fl_compiler_target* target); /* caller sets target->struct_size */
 
+/* A target by name, to compile for a machine that need not be this one: x86-64-v3, x86-64-v4, znver4, sapphirerapids.
+ * FL_INVALID_ARGUMENT for other names. */
+FL_EXPORT fl_status fl_compiler_named_target(const char* name, fl_compiler_target* target);
+
 typedef struct fl_compiler_constant {
   uint32_t argument; /* counted from 0 */
   uint32_t reserved;
@@ -35,8 +39,9 @@ typedef struct fl_compiler_options {
   const fl_compiler_constant* constants; /* integer arguments fixed to a value: strides of one, mostly */
   uint32_t constant_count;
   uint32_t reserved;
-  uint64_t distance; /* added to every address before it is followed: for a device whose memory the processor sees
-                        elsewhere (the simulated accelerator); 0 for the host */
+  uint64_t distance;  /* added to every address before it is followed: for a device whose memory the processor sees
+                         elsewhere (the simulated accelerator); 0 for the host */
+  const char* target; /* a name for fl_compiler_named_target; NULL: this host */
 } fl_compiler_options;
 
 typedef struct fl_compiler_program fl_compiler_program;
@@ -65,6 +70,10 @@ FL_EXPORT fl_status fl_compiler_argument(const fl_compiler_program* program, uin
 
 /* The tile IR as it was understood. */
 FL_EXPORT fl_status fl_compiler_print(const fl_compiler_program* program, fl_text_sink sink, void* context);
+
+/* What was decided and why, for the kernel's author: the loop nests, what was fused into each, which accesses are
+ * contiguous, strided or gathered, which masks bound a loop, which blocks are kept in scratch. Lines are the text's. */
+FL_EXPORT fl_status fl_compiler_explain(const fl_compiler_program* program, fl_text_sink sink, void* context);
 
 /* ---- Compiled kernels: object code with what its launch needs, immutable ---- */
 typedef struct fl_compiled fl_compiled;

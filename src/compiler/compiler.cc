@@ -4,7 +4,10 @@
 
 #include <dlfcn.h>
 
+#include <cstddef>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "base/error.h"
@@ -22,6 +25,16 @@ const Target& target() {
   return *found;
 }
 
+// Names and their targets live as long as the process.
+const Target& target(const std::string& name) {
+  static std::mutex mutex;
+  static auto* const known = new std::map<std::string, Target>;
+  const std::lock_guard<std::mutex> lock(mutex);
+  auto found = known->find(name);
+  if (found == known->end()) found = known->emplace(name, named_target(name)).first;
+  return found->second;
+}
+
 Key key_of(std::string_view ttir, const fl_compiler_options* options) {
   Key key;
   key.version = library_version();
@@ -33,6 +46,7 @@ Key key_of(std::string_view ttir, const fl_compiler_options* options) {
   for (uint32_t i = 0; i < options->constant_count; ++i)
     key.constants[options->constants[i].argument] = options->constants[i].value;
   key.distance = options->distance;
+  if (options->target != nullptr) key.named_target = options->target;
   return key;
 }
 
@@ -45,16 +59,25 @@ Argument argument_of(const ttir::Type& type) {
 
 using fl::compiler::target;
 
+namespace {
+
+void answer_with(const fl::compiler::Target& found, fl_compiler_target* out) {
+  fl_compiler_target answer{};
+  answer.triple = "x86_64-unknown-linux-gnu";
+  answer.cpu = found.cpu.c_str();
+  answer.features = found.features.c_str();
+  answer.lanes = found.lanes;
+  fl::fill_struct(out, answer);
+}
+
+}  // namespace
+
 fl_status fl_compiler_host_target(fl_compiler_target* out) {
-  return fl::guarded([&] {
-    const fl::compiler::Target& host = target();
-    fl_compiler_target answer{};
-    answer.triple = "x86_64-unknown-linux-gnu";
-    answer.cpu = host.cpu.c_str();
-    answer.features = host.features.c_str();
-    answer.lanes = host.lanes;
-    fl::fill_struct(out, answer);
-  });
+  return fl::guarded([&] { answer_with(target(), out); });
+}
+
+fl_status fl_compiler_named_target(const char* name, fl_compiler_target* out) {
+  return fl::guarded([&] { answer_with(target(name), out); });
 }
 
 fl_status fl_compiler_compile(const char* ttir, uint64_t size, const fl_compiler_options* options,
@@ -69,7 +92,7 @@ fl_status fl_compiler_compile(const char* ttir, uint64_t size, const fl_compiler
       if (argument >= arguments.size() || !arguments[argument]->type.holds_integer())
         fl::fail(FL_INVALID_ARGUMENT, "line 1, column 1: argument %zu is not an integer that can be fixed", argument);
     }
-    fl::compiler::Target wanted = target();
+    fl::compiler::Target wanted = made->key.named_target.empty() ? target() : target(made->key.named_target);
     wanted.distance = made->key.distance;
     made->kernel = fl::compiler::lower(*made->module, wanted, made->key.constants);
     *program = made.release();
@@ -108,6 +131,10 @@ fl_status fl_compiler_print(const fl_compiler_program* program, fl_text_sink sin
     const std::string text = fl::ttir::print(*program->module);
     sink(context, text.data(), text.size());
   });
+}
+
+fl_status fl_compiler_explain(const fl_compiler_program* program, fl_text_sink sink, void* context) {
+  return fl::guarded([&] { sink(context, program->kernel.report.data(), program->kernel.report.size()); });
 }
 
 uint64_t fl_compiler_resolve(void*, const char* name) {

@@ -3,6 +3,7 @@
 #define FLAGOS_COMPILER_PROGRAM_H_
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "compiler/cache/compiled.h"
@@ -21,6 +22,8 @@ namespace fl::compiler {
 
 // This host's, found once.
 const Target& target();
+// By name; names and their targets live as long as the process.
+const Target& target(const std::string& name);
 
 // Throws an Error of FL_INVALID_ARGUMENT for options without their struct_size. `options` may be null.
 Key key_of(std::string_view ttir, const fl_compiler_options* options);

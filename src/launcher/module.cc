@@ -1,4 +1,7 @@
 // The Python module _flagos_launcher: its two types and their configuration. flagos.triton.launcher is its one user.
+#include <string>
+
+#include "flagos/base.h"
 #include "launcher/kernel.h"
 #include "launcher/launcher.h"
 
@@ -35,6 +38,23 @@ PyObject* learn(PyObject*, PyObject* given) {
   });
 }
 
+// collect(address of a function(handle, fl_text_sink, context), address of its handle) -> bytes.
+PyObject* collect(PyObject*, PyObject* given) {
+  return for_python([&]() -> PyObject* {
+    using Function = fl_status (*)(const void*, fl_text_sink, void*);
+    unsigned long long function = 0;
+    unsigned long long handle = 0;
+    if (!PyArg_ParseTuple(given, "KK:collect", &function, &handle)) throw Raised();
+    std::string bytes;
+    const fl_text_sink sink = [](void* context, const char* text, size_t size) {
+      static_cast<std::string*>(context)->append(text, size);
+    };
+    const fl_status status = reinterpret_cast<Function>(function)(reinterpret_cast<const void*>(handle), sink, &bytes);
+    if (status != FL_OK) raise(PyExc_RuntimeError, "%s", fl_last_error());
+    return PyBytes_FromStringAndSize(bytes.data(), static_cast<Py_ssize_t>(bytes.size()));
+  });
+}
+
 bool add_type(PyObject* module, const char* name, PyObject* (*make)()) {
   PyObject* const type = for_python(make);
   if (type == nullptr) return false;
@@ -50,6 +70,7 @@ PyMODINIT_FUNC PyInit__flagos_launcher() {
   static PyMethodDef functions[] = {
       {"configure", fl::launcher::configure, METH_VARARGS, "configure(kernel_error, locate, stream_of, hook_chain)"},
       {"learn", fl::launcher::learn, METH_VARARGS, "learn((tensor, parameter), address) -> bool"},
+      {"collect", fl::launcher::collect, METH_VARARGS, "collect(function, handle) -> bytes"},
       {nullptr, nullptr, 0, nullptr},
   };
   static PyModuleDef definition = {PyModuleDef_HEAD_INIT,

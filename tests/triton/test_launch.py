@@ -190,5 +190,5 @@ def test_launches_keep_no_tensor_alive():
 
 
 def test_the_extension_uses_the_limited_api_alone():
-    assert launcher.extension().__file__.endswith("_flagos_launcher.abi3.so")
+    assert launcher.configured().__file__.endswith("_flagos_launcher.abi3.so")
     assert launcher._learn_tensors()

@@ -34,8 +34,8 @@ def before_llvm(program: native.Program) -> None:
         else f"ended with status {done.returncode}"
     )
     raise native.CompileError(
-        f"the LLVM IR of the kernel '{program.symbol}' was refused: the process that compiled it {how}. This is a fault "
-        f"of flagos' compiler; FLAGOS_TRITON_DUMP=folder writes the text. LLVM said:\n{done.stderr.strip()}"
+        f"the LLVM IR of the kernel '{program.symbol}' was refused: the process that compiled it {how}. This is a "
+        f"fault of flagos' compiler; FLAGOS_TRITON_DUMP=folder writes the text. LLVM said:\n{done.stderr.strip()}"
     )
 
 

@@ -16,8 +16,8 @@ import triton
 from triton._C.libtriton import ir, passes
 from triton.backends.compiler import BaseBackend, GPUTarget
 
-from flagos.triton import dumping, image, native, versions
-from flagos.triton.diagnostics import explain_failure
+from flagos.triton import dumping, image, native, self_hash, versions
+from flagos.triton.diagnostics import Locations, explain_failure
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class CpuBackend(BaseBackend):
 
     def __init__(self, target: GPUTarget) -> None:
         versions.check(triton.__version__)
+        self_hash.install()
         super().__init__(target)
 
     @staticmethod
@@ -131,4 +132,4 @@ class _Compilation:
         try:
             return bytes(image.build(text))
         except native.CompileError as error:
-            raise explain_failure(error, metadata["name"], self.located or text) from None
+            raise explain_failure(error, metadata["name"], Locations(self.located or text)) from None

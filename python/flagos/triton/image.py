@@ -39,9 +39,7 @@ class Compiled:
 
     def _argument(self, index: int) -> tuple[int, int]:
         kind, size = ctypes.c_uint32(), ctypes.c_uint32()
-        native.check(
-            native.library().fl_compiled_argument(self.handle, index, ctypes.byref(kind), ctypes.byref(size))
-        )
+        native.check(native.library().fl_compiled_argument(self.handle, index, ctypes.byref(kind), ctypes.byref(size)))
         return kind.value, size.value
 
     def __bytes__(self) -> bytes:

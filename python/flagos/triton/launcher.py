@@ -10,31 +10,23 @@ import ctypes
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
-from importlib.machinery import ExtensionFileLoader
-from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
 from typing import Any
 
 from triton.knobs import HookChain
 
 from flagos import libraries
-from flagos.triton import image, native
+from flagos.triton import extension, image, native
 
 HOST = -1  # a device of the launcher: any memory of this process
 
 
 @cache
-def extension() -> ModuleType:
-    """The module _flagos_launcher, configured. Raises ImportError with the place when it is not there."""
-    name = "_flagos_launcher"
-    path = libraries.folder() / f"{name}.abi3.so"
-    if not path.is_file():
-        raise ImportError(f"flagos: {path} is missing: reinstall flagos, or build it (ninja flagos_launcher)")
-    spec = spec_from_file_location(name, path, loader=ExtensionFileLoader(name, str(path)))
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.configure(native.KernelError, _device_of, _current_stream, HookChain)
-    return module
+def configured() -> ModuleType:
+    """The extension, told what it asks Python for."""
+    loaded = extension.module()
+    loaded.configure(native.KernelError, _device_of, _current_stream, HookChain)
+    return loaded
 
 
 @cache
@@ -45,7 +37,7 @@ def _learn_tensors() -> bool:
     plugin = ctypes.CDLL(str(libraries.plugin(torch.__version__)))
     function = ctypes.cast(plugin.fl_tensor_memory, ctypes.c_void_p).value
     tensor = torch.empty(1)
-    return extension().learn((tensor, torch.nn.Parameter(tensor)), function)
+    return configured().learn((tensor, torch.nn.Parameter(tensor)), function)
 
 
 def _device_of(value: Any) -> int:
@@ -87,13 +79,13 @@ def make_launcher(src: Any, metadata: Any) -> Any:
     if "torch_fl" in sys.modules:
         _learn_tensors()
     names = [str(name) for name in src.signature]
-    return extension().Launcher(tuple(_leaves(list(src.signature.values()), names)))
+    return configured().Launcher(tuple(_leaves(list(src.signature.values()), names)))
 
 
 def load(name: str, data: bytes) -> Any:
     """A kernel as Triton's `function`; its variants are loaded by the launches that need them."""
     kernel = image.read(data)
-    return extension().Kernel(kernel.arguments, kernel.stride_arguments, partial(_load_variant, name, kernel))
+    return configured().Kernel(kernel.arguments, kernel.stride_arguments, partial(_load_variant, name, kernel))
 
 
 def _load_variant(name: str, kernel: image.Compiled, ones: int, device: int) -> tuple[int, int, int, int]:

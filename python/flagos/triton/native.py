@@ -6,11 +6,11 @@ Texts in and out, no Triton and no PyTorch. Failures become CompileError or Kern
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 from flagos import libraries
+from flagos.triton import extension
 
 OK = 0
 
@@ -46,6 +46,7 @@ class Options(ctypes.Structure):
         ("constant_count", ctypes.c_uint32),
         ("reserved", ctypes.c_uint32),
         ("distance", ctypes.c_uint64),
+        ("target", ctypes.c_char_p),
     )
 
 
@@ -103,9 +104,6 @@ class Target:
     lanes: int
 
 
-_SINK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_char), ctypes.c_size_t)
-
-
 @cache
 def library() -> ctypes.CDLL:
     core = ctypes.CDLL(str(libraries.folder() / libraries.CORE))
@@ -113,16 +111,14 @@ def library() -> ctypes.CDLL:
     core.fl_compiler_release.restype = None
     core.fl_compiler_release.argtypes = (ctypes.c_void_p,)
     core.fl_compiler_get_info.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
-    core.fl_compiler_print.argtypes = (ctypes.c_void_p, _SINK, ctypes.c_void_p)
-    core.fl_compiler_explain.argtypes = (ctypes.c_void_p, _SINK, ctypes.c_void_p)
     core.fl_compiler_version.restype = ctypes.c_char_p
     core.fl_compiled_release.restype = None
     core.fl_compiled_release.argtypes = (ctypes.c_void_p,)
     core.fl_compiled_get_info.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
     core.fl_compiled_argument.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p)
-    core.fl_compiled_write.argtypes = (ctypes.c_void_p, _SINK, ctypes.c_void_p)
     core.fl_cache_store.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
     core.fl_log.restype = None
+    core.fl_launch_count.restype = ctypes.c_uint64
     return core
 
 
@@ -140,6 +136,14 @@ def host_target() -> Target:
     return Target(target.triple.decode(), target.cpu.decode(), target.features.decode(), target.lanes)
 
 
+def named_target(name: str) -> Target:
+    """A target to compile for, whether or not this host can run it: x86-64-v3, x86-64-v4, znver4, sapphirerapids."""
+    target = _Target(struct_size=ctypes.sizeof(_Target))
+    if library().fl_compiler_named_target(name.encode(), ctypes.byref(target)) != OK:
+        raise CompileError(last_error())
+    return Target(target.triple.decode(), target.cpu.decode(), target.features.decode(), target.lanes)
+
+
 def check(status: int) -> None:
     """Raises KernelError with the core's text for a status that is not OK."""
     if status != OK:
@@ -151,21 +155,26 @@ def warn(text: str) -> None:
     library().fl_log(ctypes.c_int32(1), text.encode())
 
 
-def collect(function: Callable[..., int], handle: ctypes.c_void_p) -> bytes:
-    """What a function of the C ABI hands to its sink."""
-    parts: list[bytes] = []
-    check(function(handle, _SINK(lambda _, text, size: parts.append(ctypes.string_at(text, size))), None))
-    return b"".join(parts)
+def collect(function: ctypes._CFuncPtr, handle: ctypes.c_void_p) -> bytes:
+    """What a function of the C ABI hands to its sink. Not by a callback of ctypes, which needs memory that is writable
+    and executable at once."""
+    try:
+        return extension.module().collect(ctypes.cast(function, ctypes.c_void_p).value, handle.value)
+    except RuntimeError as error:
+        raise KernelError(str(error)) from None
 
 
-def options(constants: dict[int, int], distance: int = 0) -> Options:
-    """`constants` fixes integer arguments, by number, to values; `distance` is added to every address."""
-    fixed = [_Constant(argument=index, value=value) for index, value in constants.items()]
+def options(constants: dict[int, int] | None = None, distance: int = 0, target: str | None = None) -> Options:
+    """`constants` fixes integer arguments, by number, to values; `distance` is added to every address; `target` is a
+    name for named_target(), this host by default.
+    """
+    fixed = [_Constant(argument=index, value=value) for index, value in (constants or {}).items()]
     return Options(
         struct_size=ctypes.sizeof(Options),
         constants=(_Constant * len(fixed))(*fixed),
         constant_count=len(fixed),
         distance=distance,
+        target=None if target is None else target.encode(),
     )
 
 
@@ -211,6 +220,11 @@ class _DeviceInfo(ctypes.Structure):
 def compiler_version() -> str:
     """Of libflagos.so; another one for each build whose code differs."""
     return library().fl_compiler_version().decode()
+
+
+def launch_count() -> int:
+    """How many kernels this thread has launched."""
+    return library().fl_launch_count()
 
 
 def thread_count() -> int:

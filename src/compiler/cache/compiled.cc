@@ -62,6 +62,7 @@ class Reader {
 void write_key(const Key& key, Writer* out) {
   out->text(key.version);
   out->text(key.target);
+  out->text(key.named_target);
   out->text(key.ttir);
   out->number(key.distance);
   out->number(key.constants.size());
@@ -75,6 +76,7 @@ Key read_key(Reader* in) {
   Key key;
   key.version = in->text();
   key.target = in->text();
+  key.named_target = in->text();
   key.ttir = in->text();
   key.distance = in->number();
   for (uint64_t left = in->count(16); left > 0; --left) {

@@ -13,8 +13,9 @@ namespace fl::compiler {
 
 // What code depends on. Two kernels of one key are the same kernel.
 struct Key {
-  std::string version;  // of this library: its build
-  std::string target;   // LLVM's name of the CPU with its features
+  std::string version;       // of this library: its build
+  std::string target;        // LLVM's name of the CPU with its features
+  std::string named_target;  // where it was asked for by name
   std::string ttir;
   std::map<size_t, int64_t> constants;
   uint64_t distance = 0;

@@ -19,7 +19,14 @@ Kernel::Kernel(const ttir::Function& function, const Target& target, const std::
       target_(target),
       constants_(constants),
       schedule_(make_schedule(function)),
-      shared_{module_, target_, schedule_, Elementwise(module_, target_), {}, {}, {}} {}
+      users_(find_users(function)),
+      shared_{module_, target_, schedule_, Elementwise(module_, target_), {}, {}, {}, {}} {
+  for (const auto& [value, why] : schedule_.why_stored) {
+    if (value->producer == nullptr) continue;
+    shared_.report.general(place_of(*value->producer) + " (" + shape_text(value->type.shape) +
+                           ") is kept in scratch: " + why);
+  }
+}
 
 // Arguments and the grid, read once a call.
 void Kernel::prologue() {
@@ -61,7 +68,6 @@ void Kernel::prologue() {
   for (const char* axis : {"x", "y", "z"})
     entry_.line(formatted("%%start.%s = trunc i64 %%first.%s to i32", axis, axis));
   entry_.line("%any = icmp ult i64 %first, %last");
-  entry_.line("br i1 %any, label %program, label %exit");
 }
 
 // The ids of the next program by counting up, not by dividing.
@@ -88,6 +94,7 @@ LoweredKernel Kernel::run() {
   std::string name = function_.name;
   std::string text =
       "define void @\"" + name + "\"(ptr %args, ptr %grid, i64 %first, i64 %last, ptr %scratch) nounwind {\n";
+  entry_.line("br i1 %any, label %program, label %exit");
   text += entry_.text + program_loop() + body.text;
   text +=
       "next:\n"
@@ -106,7 +113,7 @@ LoweredKernel Kernel::run() {
       "exit:\n"
       "  ret void\n"
       "}\n";
-  return {module_.text(text), (arena_ + 63) / 64 * 64, ordered_};
+  return {module_.text(text), (arena_ + 63) / 64 * 64, ordered_, shared_.report.text()};
 }
 
 void Kernel::block(const ttir::Block& block) {
