@@ -24,7 +24,7 @@ enum class Multiply : uint8_t {
   kFma,        // f32 or f64
   kInteger,    // multiply and add, any integer
   kPairs16,    // vpmaddwd: pairs of i16
-  kQuads8,     // vpdpbusd: four i8; the left ones are shifted by 128, which `offset` takes back
+  kQuads8,     // vpdpbusd: four i8; the left ones are packed shifted by 128, which `offset` takes back
   kPairsBf16,  // vdpbf16ps
   kAmxBf16,    // tdpbf16ps
   kAmxInt8,    // tdpbssd

@@ -9,7 +9,10 @@ namespace fl::compiler {
 namespace {
 
 const Type kI64 = Type::of(Scalar::kI64);
-constexpr int64_t kUnroll = 4;  // of K, in groups; twice that gains nothing and doubles the time of code generation
+// Of K, in groups; twice that gains nothing and doubles the time of code generation. Where a multiplication and an
+// addition are two instructions, the code generator mixes those of several groups until it spills.
+constexpr int64_t kUnroll = 4;
+constexpr int64_t kUnrollInPairs = 1;
 
 const char* name_of(Multiply multiply) {
   switch (multiply) {
@@ -150,10 +153,6 @@ class VectorProduct {
     std::string all = module_.fresh();
     out.line(all + " = shufflevector " + splat_ + " " + first + ", " + splat_ +
              formatted(" poison, <%d x i32> zeroinitializer", plan_.lanes));
-    if (plan_.multiply == Multiply::kQuads8) {  // signed to unsigned: plus 128
-      const std::string high = splat_constant(std::to_string(-2139062144), Scalar::kI32, false, plan_.lanes);
-      return ops_.binary("xor", Type::of(Scalar::kI32), all, high, plan_.lanes, out);
-    }
     if (splat_ == factor_) return all;
     const std::string cast = module_.fresh();
     out.line(cast + " = bitcast " + splat_ + " " + all + " to " + factor_);
@@ -225,7 +224,8 @@ class VectorProduct {
         }
       }
     }
-    const int64_t unroll = std::min<int64_t>(kUnroll, plan_.depth / plan_.group);
+    const bool pairs = plan_.multiply == Multiply::kPairs16 || plan_.multiply == Multiply::kInteger;
+    const int64_t unroll = std::min<int64_t>(pairs ? kUnrollInPairs : kUnroll, plan_.depth / plan_.group);
     counted_loop(module_, ops_, out, "0", "%groups", unroll, false, &sums, [&](Stream& body, const std::string& group) {
       const std::string a = offset_by(body, left, group, plan_.left_step);
       const std::string b = offset_by(body, right, group, plan_.panel * plan_.lane_bytes());

@@ -226,9 +226,14 @@ void Kernel::pack(const Product& product, PackedFactor* factor, const std::strin
   sink.value = factor->block;
   sink.as = plan.packed;
   sink.place = &place;
+  sink.shifted = left && plan.multiply == Multiply::kQuads8;
+  // What is only moved is moved in whole registers.
+  const bool moved = factor->block->producer != nullptr && factor->block->producer->op == Op::kLoad &&
+                     factor->block->type.scalar == plan.packed && !shared_.slots.contains(factor->block);
+  const int lanes = moved ? target_.lanes * 4 / static_cast<int>(size) : target_.lanes;
   auto write = [&](Nest::Mode mode, bool remainders, const std::function<void()>& otherwise) {
     Nest nest(shared_, mode);
-    nest.set_loops(loops, loops.size() - 1, at);
+    nest.set_loops(loops, loops.size() - 1, at, lanes);
     if (!is_constant(live)) nest.restrict(factor->along, live);
     if (remainders) nest.assume_small_remainders();
     nest.before().label = out_->label;

@@ -92,6 +92,7 @@ struct Sink {
   const ttir::Operation* atomic = nullptr;  // tt.atomic_*, whose results go to `slot` unless that is negative
   std::optional<Scalar> as = std::nullopt;  // a block of floats or integers is widened to this in the arena
   const Place* place = nullptr;             // instead of `slot`
+  bool shifted = false;                     // i8 that goes there is shifted by 128
 
   const std::vector<ttir::Value*>& operands() const { return store != nullptr ? store->operands : atomic->operands; }
   bool touches_memory() const { return store != nullptr || atomic != nullptr; }
@@ -105,8 +106,8 @@ class Nest {
   // ---- Shape of the nest, fixed first. One loop a dimension of `shape` longer than one, in the order of `order`.
   void make_loops(const std::vector<int64_t>& shape, const std::vector<size_t>& order, size_t vector_dimension,
                   bool one_by_one = false);
-  // Loops of one's own: `at` is a block's position in terms of them.
-  void set_loops(std::vector<Loop> loops, size_t vector_loop, Coordinates at);
+  // Loops of one's own, with strips of `lanes`: `at` is a block's position in terms of them.
+  void set_loops(std::vector<Loop> loops, size_t vector_loop, Coordinates at, int lanes);
   // Only positions below `limit` (i64, from 0 to the extent) along the dimension are done.
   void restrict(size_t dimension, const std::string& limit);
   // A remainder whose operands are affine is taken to be its left operand; that this is so is among the guards. For
