@@ -43,6 +43,8 @@ struct DotPlan {
   int panel = 0;      // columns
   int64_t steps = 1;  // blocks along K that are packed before the sums are touched
 
+  std::optional<Scalar> out;  // of what the finished sums are stored as, where the product stores them itself
+
   // In bytes.
   int64_t left_row = 0;   // from row to row of the packed left factor
   int64_t left_step = 0;  // from group to group

@@ -121,7 +121,14 @@ class Nest {
   // ---- Assumptions. `check_overlap` returns the loads that must be done before the nest even in fast mode.
   std::vector<const ttir::Value*> check_overlap(const std::vector<Sink>& sinks);
   // How many leading positions along each dimension the masks let through, i64 in before(); "" where they say nothing.
-  std::vector<std::string> live_counts(const std::vector<const ttir::Value*>& masks);
+  // `exactly`: whether the masks are true everywhere below the counts.
+  std::vector<std::string> live_counts(const std::vector<const ttir::Value*>& masks, bool* exactly);
+  // A block of addresses as base + sum of stride * position in each loop, all i64 in before(), under guards().
+  struct Strided {
+    std::string base;
+    std::vector<Term> strides;
+  };
+  std::optional<Strided> strided(const ttir::Value* addresses);
   // The dimension along which neighbours of the block are neighbours in memory, by its first load.
   std::optional<size_t> unit_dimension(const ttir::Value* block);
   const std::vector<std::string>& guards() const { return guards_; }
