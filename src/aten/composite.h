@@ -12,8 +12,9 @@
 namespace flagos {
 
 // Makes the operator known to routes when it is a composite that PyTorch has; else does nothing. `name` as in conf
-// files.
-void declare_composite(const std::string& name);
+// files. `differentiates_itself`: the target's function leaves a gradient by itself; without it a call that wants one
+// is composed of its parts, when the operator has no derivative of its own.
+void declare_composite(const std::string& name, bool differentiates_itself);
 
 // Gives the device a routed kernel for each declared composite whose route begins with another target than `cpu`.
 // Called whenever routes may have changed; cheap when nothing was declared. Does nothing before devices were found.

@@ -53,8 +53,10 @@ TORCH_LIBRARY_FRAGMENT(flagos, m) {
   m.def("routing_targets() -> str", [] { return text_from(fl_routing_targets); });
   m.def("routing_conf() -> str", [] { return text_from(fl_routing_conf); });
   m.def("routing_override(str pattern, str chain, str? driver) -> int", &override_chain);
-  m.def("routing_remove_override(int handle) -> ()",
-        [](int64_t handle) { check(fl_routing_remove_override(static_cast<int32_t>(handle))); });
+  m.def("routing_remove_override(int handle) -> ()", [](int64_t handle) {
+    check(fl_routing_remove_override(static_cast<int32_t>(handle)));
+    install_composites();
+  });
   m.def("routing_reset() -> ()", [] {
     check(fl_routing_reset());
     install_composites();
@@ -66,13 +68,16 @@ TORCH_LIBRARY_FRAGMENT(flagos, m) {
   m.def("routing_trace() -> int", [] { return static_cast<int64_t>(fl_routing_get_trace()); });
   m.def("ledger_report() -> str", [] { return text_from(fl_ledger_report); });
   m.def("ledger_clear() -> ()", [] { fl_ledger_clear(); });
-  m.def("declare_function_target(str name, str aliases, str library, str drivers, str[] provided) -> ()",
-        [](std::string name, std::string aliases, std::string library, std::string drivers,
-           const c10::List<std::string>& provided) {
-          declare_function_target({std::move(name), std::move(aliases), std::move(library), std::move(drivers),
-                                   std::vector<std::string>(provided.begin(), provided.end())});
-          install_composites();
-        });
+  m.def(
+      "declare_function_target(str name, str aliases, str library, str drivers, str[] provided, "
+      "str[] differentiated) -> ()",
+      [](std::string name, std::string aliases, std::string library, std::string drivers,
+         const c10::List<std::string>& provided, const c10::List<std::string>& differentiated) {
+        declare_function_target({std::move(name), std::move(aliases), std::move(library), std::move(drivers),
+                                 std::vector<std::string>(provided.begin(), provided.end()),
+                                 std::vector<std::string>(differentiated.begin(), differentiated.end())});
+        install_composites();
+      });
   m.def("declare_absent_target(str name, str aliases, str why) -> ()",
         [](const std::string& name, const std::string& aliases, const std::string& why) {
           declare_absent_target(name.c_str(), aliases.c_str(), nullptr, why.c_str());

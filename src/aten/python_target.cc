@@ -9,6 +9,7 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include <algorithm>
 #include <optional>
 #include <unordered_set>
 #include <utility>
@@ -111,7 +112,11 @@ void declare_function_target(const FunctionTargetInfo& told) {
   // Kept for good: routes that were read hold the pointer.
   auto* target = new FunctionTarget{told.name, told.aliases, told.library, told.drivers, {}};
   target->provided.insert(told.provided.begin(), told.provided.end());
-  for (const auto& op : told.provided) declare_composite(op);
+  for (const auto& op : told.provided) {
+    const bool by_itself =
+        std::find(told.differentiated.begin(), told.differentiated.end(), op) != told.differentiated.end();
+    declare_composite(op, by_itself);
+  }
   fl_target_info info{};
   info.struct_size = sizeof info;
   info.name = target->name.c_str();

@@ -28,8 +28,6 @@ std::string atomic_element(LlvmModule& module, Elementwise& ops, const ttir::Ope
                            const std::vector<std::string>& operands, const std::string& mask, Stream& out) {
   const Type element = op.result()->type.element();
   const std::string type = llvm_type(element, 1);
-  if (element.scalar == Scalar::kBF16 && op.word("kind") == "fadd")
-    fail(FL_UNSUPPORTED, "atomic addition of bf16 is not lowered");
   const std::string before = out.label;
   const std::string on = module.fresh_label();
   const std::string join = module.fresh_label();
