@@ -86,6 +86,7 @@ def layer_norm(
 
 FUNCTIONS: dict[str, Function] = {
     "slice_backward": _with_operands("slice_backward", _dense),
+    "conv3d": _with_operands("conv3d", _dense),
     "atan2": _with_operands("atan2", _integers_as_floats),
     "erf": _with_operands("erf", _integers_as_floats),
     "log": _with_operands("log", _integers_as_floats),
