@@ -53,6 +53,9 @@ constexpr Variable kTable[] = {
      "Folder into which each stage of a kernel's compilation is written."},
     {"FLAGOS_TRITON_CHECK", Type::kFlag, "0", nullptr,
      "Compiles in a child process first, so that bad IR cannot end this one."},
+    {"TRITON_CACHE_DIR", Type::kPath, "", nullptr,
+     "Folder of compiled kernels, Triton's own variable; unset takes .triton/cache in the home folder."},
+    {"HOME", Type::kPath, "", nullptr, "The user's home folder; unset takes the one that the system knows."},
     {"FLAGOS_PERF_MAP", Type::kFlag, "0", nullptr,
      "Names loaded kernels in /tmp/perf-<pid>.map, where the perf tool looks for them."},
 

@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "compiler/analysis/product.h"
 #include "compiler/lower/nest.h"
+#include "compiler/lower/product.h"
 
 namespace fl::compiler {
 
@@ -17,6 +19,7 @@ struct LoweredKernel {
   std::string text;      // a whole LLVM module
   int64_t scratch = 0;   // bytes of arena that each thread needs
   bool ordered = false;  // programs may wait for lower ones
+  std::string report;    // for people: see report.h
 };
 
 // `constants`: arguments, by number, whose value is fixed to an integer. Throws an Error of FL_UNSUPPORTED,
@@ -47,6 +50,7 @@ class Kernel {
 
   // kernel_nests.cc: nests and the arena
   int64_t allocate(const Type& type, int until);
+  int64_t allocate_bytes(int64_t size, int until);
   void expire(int position);
   int64_t slot_of_result(const Value* value);
   void emit(std::vector<Sink> sinks);
@@ -59,12 +63,36 @@ class Kernel {
   void scan(const Operation& op);
   void atomic(const Operation& op);
   void histogram(const Operation& op);
+  void describe(const std::vector<Sink>& sinks, const Nest& nest);
+  void begin_report(const std::string& title, const std::vector<int64_t>& shape, const std::vector<const Value*>& roots,
+                    int lanes);
   static std::vector<size_t> natural_order(const std::vector<int64_t>& shape);
   static size_t last_dimension(const std::vector<int64_t>& shape);
 
   // kernel_dot.cc
   void dot(const Operation& op);
+  void plain_dot(const Operation& op);
   std::optional<int64_t> sum_in_place(const Operation& op) const;
+  int64_t place_of_sum(const Operation& op, bool* from_zero);
+
+  // kernel_product.cc
+  std::unique_ptr<Product> begin_product(const Operation& dot, const Operation* loop);
+  void find_live_part(Product* product);
+  std::string find_kept(const Product& product, const PackedFactor& factor, const std::string& chunks);
+  void start_sum(Product* product, const Value* start, int64_t slot);
+  static bool is_zero(const Value* block);
+  void put_off(Product* product);
+  void multiply_now(Product* product);
+  void lay_out(Product* product);
+  void pack_unless_kept(const Product& product, PackedFactor* factor, const std::string& step,
+                        const std::string& chunk);
+  void pack(const Product& product, PackedFactor* factor, const std::string& to);
+  void multiply(const Product& product, const std::string& steps, const std::string& chunk, const std::string& last);
+  bool may_store(const DotPlan& plan, const Operation& store) const;
+  bool compute_scalars(const Value* value);
+  std::string wide(const Value* scalar);  // as an i64, one for each value
+  std::string arena_pointer(int64_t offset);
+  std::string load_i64(const std::string& pointer);
 
   // kernel_control.cc
   void for_loop(const Operation& op);
@@ -80,6 +108,9 @@ class Kernel {
   const std::map<size_t, int64_t>& constants_;
   LlvmModule module_;
   Schedule schedule_;
+  Users users_;
+  std::map<const Operation*, std::unique_ptr<Product>> products_;  // that wait for the end of a chunk, by their dots
+  std::map<const Operation*, std::string> direct_stores_;          // that a product has done where the i1 is true
   Surroundings shared_;
   Stream entry_;
   Stream* out_ = nullptr;
