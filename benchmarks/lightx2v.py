@@ -1,8 +1,8 @@
-"""A block of Wan 2.1 1.3B (1536 channels, 12 heads, 1024 tokens) on one thread: the operators of lightx2v_fl against LightX2V's
-built-in ones, both on flagos with every other operator on PyTorch's CPU kernels.
+"""A block of Wan 2.1 1.3B (1536 channels, 12 heads, 1024 tokens) on one thread: the operators of lightx2v_fl against
+LightX2V's built-in ones, both on flagos with every other operator on PyTorch's CPU kernels.
 
-With LIGHTX2V=path/to/checkout the block and the built-in operators are LightX2V's own. Without it the block is written out
-below from the framework's order of calls, and the built-in operators are the PyTorch functions that they call; the
+With LIGHTX2V=path/to/checkout the block and the built-in operators are LightX2V's own. Without it the block is written
+out below from the framework's order of calls, and the built-in operators are the PyTorch functions that they call; the
 figures say which it was.
 """
 
@@ -178,6 +178,7 @@ def _blocks_of_lightx2v(checkout: str) -> tuple[Callable[[], Tensor], Callable[[
     sys.path.insert(0, str(ROOT))
     os.environ["PLATFORM"] = "flagos"
     import lightx2v_fl
+
     from tests.lightx2v import tiny_wan as wan
 
     sys.path.insert(0, checkout)

@@ -2,9 +2,10 @@
 
     python examples/lightx2v_tiny.py --lightx2v path/to/LightX2V --out clip
 
-LightX2V's own text-to-video runner, scheduler, transformer and VAE run; the text encoder (billions of parameters) is replaced
-by random embeddings, so the clip shows moving textures, not a scene. Needs a checkout of github.com/ModelTC/LightX2V and the
-packages einops, loguru and pillow; what else LightX2V imports and this run does not use may be missing.
+LightX2V's own text-to-video runner, scheduler, transformer and VAE run; the text encoder (billions of parameters) is
+replaced by random embeddings, so the clip shows moving textures, not a scene. Needs a checkout of
+github.com/ModelTC/LightX2V and the packages einops, loguru and pillow; what else LightX2V imports and this run does not
+use may be missing.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scale", type=int, default=4, help="how much larger the pictures are written (4)")
     options = parser.parse_args()
     if not options.lightx2v or not (Path(options.lightx2v) / "lightx2v_platform").is_dir():
-        parser.error(f"--lightx2v: {options.lightx2v!r} is no checkout of LightX2V (it has no folder lightx2v_platform)")
+        parser.error(
+            f"--lightx2v: {options.lightx2v!r} is no checkout of LightX2V (it has no folder lightx2v_platform)"
+        )
     if options.frames % 4 != 1 or options.frames < 1:
         parser.error(f"--frames: {options.frames} is not one more than a multiple of 4")
     if options.size % 16 or options.size < 16:
@@ -45,6 +48,7 @@ def main() -> int:
     sys.path[:0] = [str(ROOT), options.lightx2v]
     import lightx2v_fl
     from PIL import Image
+
     from tests.lightx2v import tiny_wan
 
     run = {

@@ -7,10 +7,9 @@ from itertools import pairwise
 
 import pytest
 import torch
-from torch import Tensor
-
 from lightx2v_fl.kernels.supply import only
 from lightx2v_fl.ops.attention import FlashAttention
+from torch import Tensor
 
 LIMIT = {torch.float32: 2e-6, torch.float16: 2e-3, torch.bfloat16: 1e-2}
 

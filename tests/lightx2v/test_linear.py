@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
-
 from lightx2v_fl.kernels.supply import only
 from lightx2v_fl.ops.layer_norm import LayerNorm
 from lightx2v_fl.ops.linear import Linear
 from lightx2v_fl.ops.quantized_linear import Fp8Linear, Int8Linear, QuantisedLinear
 from lightx2v_fl.ops.rms_norm import RmsNorm
+from safetensors.torch import save_file
+from torch import Tensor
 
 W, B, SCALE = "blocks.0.ffn.0.weight", "blocks.0.ffn.0.bias", "blocks.0.ffn.0.weight_scale"
 OUT, IN = 40, 24
@@ -136,7 +135,8 @@ def tensors_of(operator: Callable[..., Any], index: int) -> dict[str, Tensor]:
         wq, scale = quantise(plain[name].float(), dtype, qmax)
         return {**plain, name: wq, name.replace("weight", "weight_scale"): scale}
     if operator in (RmsNorm, LayerNorm):
-        return {name: plain[name][:, 0].contiguous(), **({name.replace("weight", "bias"): plain[name.replace("weight", "bias")]} if operator is LayerNorm else {})}  # fmt: skip
+        bias = name.replace("weight", "bias")
+        return {name: plain[name][:, 0].contiguous()} | ({bias: plain[bias]} if operator is LayerNorm else {})
     return plain
 
 
@@ -308,8 +308,8 @@ def test_lora_travels_through_buffers_and_stops_where_a_block_has_none() -> None
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
-        (lambda o: o.apply(torch.zeros(3, IN + 1, device="flagos")), ValueError, r"flagos: x has shape \(3, 25\); expected a last dimension of 24"),
-        (lambda o: o.apply(torch.zeros(3, IN, device="flagos")), TypeError, "flagos: x has dtype float32; expected bfloat16"),
+        (lambda o: o.apply(torch.zeros(3, 25, device="flagos")), ValueError, r"flagos: x .*\(3, 25\); .* dimension of 24"),
+        (lambda o: o.apply(torch.zeros(3, IN, device="flagos")), TypeError, "flagos: x .* float32; expected bfloat16"),
         (lambda o: o.apply(torch.zeros(3, IN).bfloat16()), ValueError, "on different devices .*expected one"),
         (lambda o: o.register_lora({next(iter(lora())): torch.zeros(4, IN)}), KeyError, "lora_up.weight' in the LoRA"),
         (lambda o: o.register_diff({"diffusion_model.blocks.0.ffn.0.diff": torch.zeros(3, 3)}), ValueError, "expected"),

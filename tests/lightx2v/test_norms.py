@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
-
 from lightx2v_fl.ops.layer_norm import LayerNorm
 from lightx2v_fl.ops.rms_norm import RmsNorm
+from torch import Tensor
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 

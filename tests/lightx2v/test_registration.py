@@ -1,4 +1,6 @@
-"""register(), the import of the plugin, the seams and the report, each in a process of its own, on the model of the contract."""
+"""register(), the import of the plugin, the seams and the report, each in a process of its own, on the model of the
+contract.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,16 @@ import pytest
 from tests.python.process import fresh, output_of, plugin_on_path
 
 CONTRACT = str(Path(__file__).parent / "contract")
-KEYS = "flagos fl flagos_flash_attn flagos-fp8 flagos-int8 flagos_rms_norm flagos_layer_norm flagos_rope".split()
+KEYS = [
+    "flagos",
+    "fl",
+    "flagos_flash_attn",
+    "flagos-fp8",
+    "flagos-int8",
+    "flagos_rms_norm",
+    "flagos_layer_norm",
+    "flagos_rope",
+]
 
 
 def path(*more: str) -> str:
@@ -74,8 +85,8 @@ def test_another_platform_is_left_alone(tmp_path: Path) -> None:
         from lightx2v.utils import registry_factory as final
         from lightx2v_platform.base import global_var
         import safetensors
-        print("in_tree_attn" in final.ATTN_WEIGHT_REGISTER or "in_tree_attn", global_var.AI_DEVICE, "torch_fl" in sys.modules,
-              type(safetensors.safe_open).__name__)
+        assert "flagos_rope" in final.ROPE_REGISTER
+        print(global_var.AI_DEVICE, "torch_fl" in sys.modules, type(safetensors.safe_open).__name__)
     """
     told = output_of(
         program, PYTHONPATH=path(plugin_on_path(tmp_path)), PLATFORM="in_tree", FLAGOS_AUTOLOAD="0",

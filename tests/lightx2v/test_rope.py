@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
-
 from lightx2v_fl.ops.rope import Rope
+from torch import Tensor
 
 S, H, D = 11, 3, 24
 

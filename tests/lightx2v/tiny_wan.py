@@ -116,7 +116,9 @@ def tensors(task: str = "t2v", seed: int = 0, config: dict[str, Any] = CONFIG) -
 
 
 def quantised(plain: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    """The two-dimensional weights of the blocks in 8 bits with an fp32 scale [out, 1], as the framework's converter makes them."""
+    """The two-dimensional weights of the blocks in 8 bits with an fp32 scale [out, 1], as the framework's converter
+    makes them.
+    """
     qmax = 127.0 if dtype == torch.int8 else 448.0
     made: dict[str, Tensor] = {}
     for name, tensor in plain.items():
@@ -137,10 +139,11 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config))
     stored = {
-        name: (tensor.to(dtype) if tensor.is_floating_point() and tensor.element_size() > 1 and not name.endswith("_scale")
-               else tensor).contiguous()
+        name: (
+            tensor.to(dtype) if tensor.dtype == torch.float32 and not name.endswith("_scale") else tensor
+        ).contiguous()
         for name, tensor in weights.items()
-    }  # fmt: skip
+    }
     if not lazy:
         save_file(stored, folder / "model.safetensors")
         return folder

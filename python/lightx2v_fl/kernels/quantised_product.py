@@ -64,7 +64,8 @@ def _fp8_torch(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) ->
     return _finish(torch.mm(xq.to(wide), weight.to(wide).t()), sx, scale, bias, x.dtype)
 
 
-#: int8_linear(x [rows, in], weight int8 [out, in], scale fp32 [out], bias fp32 [out] or None) -> [rows, out] in x's dtype
+#: int8_linear(x [rows, in], weight int8 [out, in], scale fp32 [out], bias fp32 [out] or None) -> [rows, out] in x's
+#: dtype
 int8_linear = Operator(
     "flagos-int8",
     Supplier("native", _int8_native, _int8_refuses, "the host's own int8 kernel on the weights as stored"),

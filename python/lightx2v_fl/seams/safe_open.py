@@ -1,8 +1,8 @@
 """safetensors.safe_open for flagos. LightX2V opens checkpoints with device="flagos", which safetensors refuses by name.
 
-safetensors (0.8.0) knows a fixed list of device names. The function put in its place opens the file for the CPU and moves
-each tensor to the device; a call for any other device goes to safetensors untouched. It is installed when LightX2V has chosen
-flagos, before LightX2V's model code takes the name.
+safetensors (0.8.0) knows a fixed list of device names. The function put in its place opens the file for the CPU and
+moves each tensor to the device; a call for any other device goes to safetensors untouched. It is installed when
+LightX2V has chosen flagos, before LightX2V's model code takes the name.
 
 Remove this file when safetensors accepts the name of PyTorch's external device.
 """
@@ -14,7 +14,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-import safetensors
 import torch
 from torch import Tensor
 
@@ -31,8 +30,8 @@ class _Slice:
 
 
 class _File:
-    """An open file whose tensors land on the device. Each method of safetensors' own file is here: one that was passed on
-    unseen could hand out tensors of the CPU."""
+    """An open file whose tensors land on the device. Each method of safetensors' own file is here: one that was passed
+    on unseen could hand out tensors of the CPU."""
 
     def __init__(self, inner: Any, device: torch.device) -> None:
         self._inner, self._device = inner, device

@@ -1,5 +1,5 @@
-"""Choosing the device: plugins by the entry points of lightx2v.platform_plugins (with CONTRACT_WITHOUT_SCAN: not, as in old
-versions), then the device of PLATFORM, then the platform's own operators.
+"""Choosing the device: plugins by the entry points of lightx2v.platform_plugins (with CONTRACT_WITHOUT_SCAN: not, as in
+old versions), then the device of PLATFORM, then the platform's own operators.
 """
 
 from __future__ import annotations
