@@ -36,7 +36,8 @@ def bind_device(local_rank: int) -> int:
     if local_rank >= count:
         journal.warning(
             f"lightx2v_fl: local rank {local_rank} shares flagos:{index}, for there are {count} devices; LightX2V "
-            f"names devices by rank. With the host driver, FLAGOS_HOST_DEVICES={local_rank + 1} or more gives each rank one"
+            f"names devices by rank. With the host driver, FLAGOS_HOST_DEVICES={local_rank + 1} or more gives each "
+            f"rank one"
         )
     torch.flagos.set_device(index)
     return index
@@ -47,13 +48,13 @@ def backend() -> str:
     own = vendor_backend() if settings.flag("LIGHTX2V_FL_DISABLE_FLAGCX") else "flagcx"
     if own is None:
         raise RuntimeError(
-            "lightx2v_fl: LIGHTX2V_FL_DISABLE_FLAGCX is set, and the driver of this device brings no collectives of its "
-            "own; unset it to use FlagCX"
+            "lightx2v_fl: LIGHTX2V_FL_DISABLE_FLAGCX is set, and the driver of this device brings no collectives of "
+            "its own; unset it to use FlagCX"
         )
     if not dist.is_backend_available(own):
         raise RuntimeError(
-            f"lightx2v_fl: PyTorch has no collective backend '{own}' for flagos in this process, so a run over several ranks "
-            f'is not possible yet; run on one rank (without "parallel" in the config)'
+            f"lightx2v_fl: PyTorch has no collective backend '{own}' for flagos in this process, so a run over several "
+            f'ranks is not possible yet; run on one rank (without "parallel" in the config)'
         )
     return f"cpu:gloo,flagos:{own}"
 

@@ -308,7 +308,7 @@ def test_lora_travels_through_buffers_and_stops_where_a_block_has_none() -> None
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
-        (lambda o: o.apply(torch.zeros(3, 25, device="flagos")), ValueError, r"flagos: x .*\(3, 25\); .* dimension of 24"),
+        (lambda o: o.apply(torch.zeros(3, 25, device="flagos")), ValueError, r"flagos: x .*\(3, 25\); .* of 24"),
         (lambda o: o.apply(torch.zeros(3, IN, device="flagos")), TypeError, "flagos: x .* float32; expected bfloat16"),
         (lambda o: o.apply(torch.zeros(3, IN).bfloat16()), ValueError, "on different devices .*expected one"),
         (lambda o: o.register_lora({next(iter(lora())): torch.zeros(4, IN)}), KeyError, "lora_up.weight' in the LoRA"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -243,3 +244,25 @@ def test_25_global_gems_acts_for_flagos_alone(tmp_path: Path) -> None:
         assert found["log"].count("LIGHTX2V_FL_GLOBAL_GEMS=1 changes nothing") == 1
     elsewhere = run("global_gems", tmp_path, PLATFORM="cuda", SKIP_PLATFORM_CHECK="1", FLAGOS_AUTOLOAD="0", **asked)
     assert elsewhere["torch_fl"] is False
+
+
+def test_the_patch_for_lightx2v_applies_and_its_test_passes_and_fails_without(tmp_path: Path) -> None:
+    shutil.copytree(Path(CHECKOUT) / "lightx2v_platform", tmp_path / "lightx2v_platform")
+    patch = ROOT / "contrib" / "lightx2v" / "load_plugins_once.patch"
+
+    def apply(*options: str) -> None:
+        command = ["git", "apply", "--unidiff-zero", *options, str(patch)]
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "GIT_DIR": "/dev/null"}
+        )
+        assert done.returncode == 0, done.stderr
+
+    def passes() -> bool:
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_cases"]
+        environment = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True).returncode == 0
+
+    apply("--include=test_cases/*")
+    assert not passes()
+    apply("--include=lightx2v_platform/*")
+    assert passes()
