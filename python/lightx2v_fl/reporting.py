@@ -19,12 +19,13 @@ class Supply:
     operator: str
     kernels: str
     calls: int = 0
+    fallbacks: int = 0  # of the calls: those that a supplier before had refused or failed
     why: str = ""
     passed_over: dict[str, str] = field(default_factory=dict)  # supplier -> the reason that it gave first
 
     def __str__(self) -> str:
         reasons = "".join(f"; not {kernels}: {why}" for kernels, why in self.passed_over.items())
-        return f"{self.operator:18} {self.kernels:8} {self.calls:8} calls  {self.why}{reasons}"
+        return f"{self.operator:18} {self.kernels:8} {self.calls:8} calls  {self.fallbacks:4} fallen back  {self.why}{reasons}"
 
 
 class Report(tuple[Supply, ...]):
@@ -52,18 +53,16 @@ def clear() -> None:
         _supplies.clear()
 
 
-def count(operator: str, kernels: str, why: str, passed_over: dict[str, str]) -> None:
-    """Counts one call of `operator` on `kernels`; the first is told, as a warning when it is a fall-back."""
+def count(operator: str, kernels: str, why: str, passed_over: dict[str, str], fallback: bool = False) -> None:
+    """Counts one call of `operator` on `kernels`, after those in `passed_over` gave their reasons. The first call is told,
+    and the first one that fell back from a supplier that is there is told as a warning."""
     supply = _supplies.get((operator, kernels))
-    if supply is None:
+    if supply is None or (fallback and not supply.fallbacks):
         with _lock:
-            supply = _supplies.setdefault(
-                (operator, kernels), Supply(operator, kernels, why=why, passed_over=dict(passed_over))
-            )
+            supply = _supplies.setdefault((operator, kernels), Supply(operator, kernels, why=why))
+            supply.passed_over |= passed_over
         told = f"lightx2v_fl: {operator} runs on {kernels}: {why}"
-        if passed_over:
-            told += "".join(f"; not on {other}: {reason}" for other, reason in passed_over.items())
-            journal.warning(told)
-        else:
-            journal.info(told)
+        told += "".join(f"; not on {other}: {reason}" for other, reason in passed_over.items())
+        (journal.warning if fallback else journal.info)(told)
+    supply.fallbacks += fallback
     supply.calls += 1

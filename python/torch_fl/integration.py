@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from flagos.flaggems import import_hook, package
 from flagos.triton.native import CompileError, launch_count
 
@@ -22,6 +23,22 @@ from torch_fl import routing
 FLAGGEMS_TARGETS = {"flagos": "flaggems", "flagos_python": "flaggems_python"}
 #: Drivers whose memory and machine code flagos.triton serves.
 DRIVERS = "host"
+#: Composites of PyTorch's whose function in FlagGems is differentiable; the others are composed when a gradient is asked.
+DIFFERENTIATED = ["conv1d", "conv1d.padding", "conv2d", "conv2d.padding"]
+#: Operators whose kernels read outside of operands without elements.
+NOT_WITHOUT_ELEMENTS = frozenset(("mm", "mm.out", "addmm", "addmm.out", "bmm", "bmm.out", "baddbmm", "mv"))
+#: What a function of FlagGems raises that meets a call it was not written for: its own checks, and Python's errors where
+#: it has none. Whether the call itself is wrong, the next target says, in PyTorch's words.
+REFUSALS = (
+    AssertionError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    ZeroDivisionError,
+)
 _LIBRARY = "flagos_target_flaggems"
 
 
@@ -33,7 +50,7 @@ def register() -> None:
         for name, aliases in FLAGGEMS_TARGETS.items():
             routing._ops.declare_absent_target(name, aliases, found)
     else:
-        routing.provide_targets(FLAGGEMS_TARGETS, _LIBRARY, DRIVERS, list(found.entries), _function)
+        routing.provide_targets(FLAGGEMS_TARGETS, _LIBRARY, DRIVERS, list(found.entries), DIFFERENTIATED, _function)
 
 
 def _function(op: str) -> Callable[..., Any]:
@@ -47,6 +64,8 @@ def _function(op: str) -> Callable[..., Any]:
     function = next(entry[1] for entry in flag_gems._FULL_CONFIG if entry[0] == op)
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        if op in NOT_WITHOUT_ELEMENTS and any(isinstance(arg, torch.Tensor) and not arg.numel() for arg in args):
+            routing.decline("FlagGems' kernel reads outside of operands without elements")
         before = launch_count()
         try:
             return function(*args, **kwargs)
@@ -54,13 +73,18 @@ def _function(op: str) -> Callable[..., Any]:
             if launch_count() != before:
                 raise
             routing.decline(f"a kernel of FlagGems does not compile: {_first_sentence(error)}", remember=True)
+        except REFUSALS as error:
+            if launch_count() != before:
+                raise
+            routing.decline(f"FlagGems does not serve such a call: {type(error).__name__} {error}".rstrip())
 
     return call
 
 
 def _first_sentence(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if isinstance(error, CompileError) else lines[-1]
+    # Triton's own errors show the source line first and say what is wrong in their cause.
+    told = str(error.__cause__ or getattr(error, "error_message", None) or error)
+    return next((line.strip() for line in told.splitlines() if line.strip()), type(error).__name__)
 
 
 def is_flaggems_enabled() -> bool:

@@ -366,7 +366,7 @@ def register_target(
     library = f"flagos_target_{name}"
     for op, (schema, function) in schemas.items():
         _define_function(library, op, schema, function)
-    _ops.declare_function_target(name, "", library, ",".join(drivers), [])
+    _ops.declare_function_target(name, "", library, ",".join(drivers), [], [])
 
 
 _libraries: dict[str, torch.library.Library] = {}
@@ -393,6 +393,7 @@ def provide_targets(
     library: str,
     drivers: str,
     operators: list[str],
+    differentiated: list[str],
     provider: Callable[[str], Callable[..., Any]],
 ) -> None:
     """Declares targets whose functions are made when they are first called.
@@ -402,11 +403,12 @@ def provide_targets(
         library: a namespace of PyTorch's for the functions.
         drivers: those that they can serve, a comma list.
         operators: what can be served, as conf files name it.
+        differentiated: those of them that PyTorch composes of others and whose function leaves a gradient by itself.
         provider: makes the function of one of them; see register_target for what it gets and returns.
     """
     _providers[library] = provider
     for name, aliases in names.items():
-        _ops.declare_function_target(name, aliases, library, drivers, operators)
+        _ops.declare_function_target(name, aliases, library, drivers, operators, differentiated)
 
 
 def _provide_function(library: str, op: str) -> None:

@@ -2,7 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include <array>
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,6 +21,9 @@ struct Composite {
   c10::OperatorName schema;
   DispatchKey key;
   bool has_kernel = false;
+  std::atomic<bool> differentiates_itself{false};
+
+  Composite(c10::OperatorName name, DispatchKey at) : schema(std::move(name)), key(at) {}
 };
 
 struct Composites {
@@ -60,11 +63,13 @@ bool needs_gradient(const Call& call) {
 // Stands where autograd would compose the operator: Note [Gradients of composites].
 class ComposedForGradients final : public c10::OperatorKernel {
  public:
-  explicit ComposedForGradients(const Operator& op) : op_(op) {}
+  ComposedForGradients(const Operator& op, const Composite& composite) : op_(op), composite_(composite) {}
 
   void operator()(const c10::OperatorHandle& handle, c10::DispatchKeySet keys, torch::jit::Stack* stack) {
     const Call call{handle, op_, *stack};
-    if (needs_gradient(call)) return run_composite(call);
+    if (!composite_.differentiates_itself.load(std::memory_order_relaxed) && needs_gradient(call)) {
+      return run_composite(call);
+    }
     std::vector<at::Tensor> written;
     for (size_t i = 0; i < op_.arguments; ++i) {
       if (op_.writes(i)) for_each_tensor(call.argument(i), [&](const at::Tensor& to) { written.push_back(to); });
@@ -78,6 +83,7 @@ class ComposedForGradients final : public c10::OperatorKernel {
 
  private:
   const Operator& op_;
+  const Composite& composite_;
 };
 
 // What routing calls when a rule wants `name` served whole.
@@ -96,7 +102,7 @@ void make_kernel(const char* name) {
   device->impl(op.full_name.c_str(), routed_kernel(op));
   if (composite.key == DispatchKey::CompositeImplicitAutograd) {
     autograd->impl(op.full_name.c_str(),
-                   torch::CppFunction::makeFromBoxedFunctor(std::make_unique<ComposedForGradients>(op)));
+                   torch::CppFunction::makeFromBoxedFunctor(std::make_unique<ComposedForGradients>(op, composite)));
   }
   composite.has_kernel = true;
 }
@@ -115,7 +121,7 @@ void declare_composites() {
       if (find_operator(name) != nullptr || all.by_name.contains(name)) continue;
       const fl_operator_info info{sizeof info, name.c_str(), "cpu", &make_kernel};
       check(fl_routing_declare_operator(&info, nullptr));
-      all.by_name.emplace(std::move(name), Composite{schema, key});
+      all.by_name.try_emplace(std::move(name), schema, key);
     }
   }
 }
@@ -124,6 +130,12 @@ bool is_composite(std::string_view name) {
   auto& all = composites();
   const std::lock_guard lock(all.mutex);
   return all.by_name.contains(std::string(name));
+}
+
+void differentiates_itself(const std::string& name) {
+  auto& all = composites();
+  const std::lock_guard lock(all.mutex);
+  if (const auto found = all.by_name.find(name); found != all.by_name.end()) found->second.differentiates_itself = true;
 }
 
 void run_composite(const Call& call) { call.handle.callBoxedForDispatchKey(call.op.composite, call.stack); }

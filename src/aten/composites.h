@@ -4,9 +4,11 @@
 //
 // Note [Gradients of composites]
 // An operator that is composed above autograd has no formula of its own: its parts have. So with a kernel here, a call
-// that needs gradients is composed all the same, and only the others go to the route.
+// that needs gradients is composed all the same, and only the others go to the route. The exception are operators whose
+// function in a target leaves a gradient by itself: those calls reach the route with autograd in force.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "aten/operator.h"
@@ -16,6 +18,8 @@ namespace flagos {
 // Tells routing the names. Called once, when every other operator has been declared.
 void declare_composites();
 bool is_composite(std::string_view name);  // "zeros"; thread-safe
+// Says that the function of some target differentiates `name` by itself. Does nothing for what is no composite.
+void differentiates_itself(const std::string& name);
 // Runs PyTorch's composition of the call's operator, which has one.
 void run_composite(const Call& call);
 

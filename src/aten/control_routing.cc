@@ -62,12 +62,15 @@ TORCH_LIBRARY_FRAGMENT(flagos, m) {
   m.def("routing_trace() -> int", [] { return static_cast<int64_t>(fl_routing_get_trace()); });
   m.def("ledger_report() -> str", [] { return text_from(fl_ledger_report); });
   m.def("ledger_clear() -> ()", [] { fl_ledger_clear(); });
-  m.def("declare_function_target(str name, str aliases, str library, str drivers, str[] provided) -> ()",
-        [](std::string name, std::string aliases, std::string library, std::string drivers,
-           const c10::List<std::string>& provided) {
-          declare_function_target({std::move(name), std::move(aliases), std::move(library), std::move(drivers),
-                                   std::vector<std::string>(provided.begin(), provided.end())});
-        });
+  m.def(
+      "declare_function_target(str name, str aliases, str library, str drivers, str[] provided, "
+      "str[] differentiated) -> ()",
+      [](std::string name, std::string aliases, std::string library, std::string drivers,
+         const c10::List<std::string>& provided, const c10::List<std::string>& differentiated) {
+        declare_function_target({std::move(name), std::move(aliases), std::move(library), std::move(drivers),
+                                 std::vector<std::string>(provided.begin(), provided.end()),
+                                 std::vector<std::string>(differentiated.begin(), differentiated.end())});
+      });
   m.def("declare_absent_target(str name, str aliases, str why) -> ()",
         [](const std::string& name, const std::string& aliases, const std::string& why) {
           declare_absent_target(name.c_str(), aliases.c_str(), nullptr, why.c_str());

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "aten/composites.h"
 #include "aten/errors.h"
 #include "aten/operator.h"
 
@@ -110,6 +111,7 @@ void declare_function_target(const FunctionTargetInfo& told) {
   // Kept for good: routes that were read hold the pointer.
   auto* target = new FunctionTarget{told.name, told.aliases, told.library, told.drivers, {}};
   target->provided.insert(told.provided.begin(), told.provided.end());
+  for (const auto& op : told.differentiated) differentiates_itself(op);
   fl_target_info info{};
   info.struct_size = sizeof info;
   info.name = target->name.c_str();

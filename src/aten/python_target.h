@@ -14,6 +14,7 @@ struct FunctionTargetInfo {
   std::string drivers;  // comma list of those it can serve; empty: all
   // Operators whose functions come when they are first called, through flagos::provide_function(library, op).
   std::vector<std::string> provided;
+  std::vector<std::string> differentiated;  // those of `provided` whose functions leave a gradient by themselves
 };
 
 // Declares a target. Functions may be added to its library later; declaring again rebuilds the routes.

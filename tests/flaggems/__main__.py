@@ -2,7 +2,7 @@
 
     python -m tests.flaggems --checkout ../FlagGems [--sample 4] [test_add.py test_mm.py ...]
 
-Each file is a process of its own, so that one that dies takes no other with it; what it had not run counts as failed.
+A process runs a few files; one that dies counts as a failed case, and another goes on with the file after.
 Ends with the figures: cases, judged, passed, and the reasons of those that were excluded or failed. Exit status 1 when
 fewer than the asked share of the judged cases passed.
 """
@@ -44,6 +44,7 @@ def environment(records: Path, sample: int) -> dict[str, str]:
     return {
         **os.environ,
         "FLAGOS_STRICT": "1",
+        "FLAGOS_TRACE": "1",
         "FLAGOS_BACKEND_CONFIG": "backends_flagos_py.conf",
         "FLAGGEMS_RECORDS": str(records),
         "FLAGGEMS_SAMPLE": str(sample),
@@ -55,24 +56,39 @@ def environment(records: Path, sample: int) -> dict[str, str]:
     }
 
 
-def run_file(checkout: Path, file: str, sample: int, limit: float) -> list[Case]:
+def run(checkout: Path, files: list[str], sample: int, limit: float) -> list[Case]:
+    """Runs files in one process; when it dies, goes on in another with the file after the one that it died in."""
+    cases: list[Case] = []
+    while files:
+        found, left = run_process(checkout, files, sample, limit)
+        cases += found
+        files = left
+    return cases
+
+
+def run_process(checkout: Path, files: list[str], sample: int, limit: float) -> tuple[list[Case], list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         records = Path(folder) / "records"
         records.touch()
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "flaggems_plugin"]
-        # FlagGems' conftest writes a report into the working directory.
-        command += ["--rootdir", str(checkout), "--quick", "--ref", "cpu", str(checkout / "tests" / file)]
+        command += ["--rootdir", str(checkout), "--quick", "--ref", "cpu"]
+        command += [str(checkout / "tests" / file) for file in files]
         try:
+            # FlagGems' conftest writes a report into the working directory.
             done = subprocess.run(
                 command, cwd=folder, env=environment(records, sample), capture_output=True, text=True, timeout=limit
             )
-            ended, said = done.returncode, done.stdout[-2000:] + done.stderr[-2000:]
+            ended, said = done.returncode, done.stdout[-1000:] + done.stderr[-2000:]
         except subprocess.TimeoutExpired:
             ended, said = -1, f"took longer than {limit:.0f} s"
-        cases = [judge(json.loads(line)) for line in records.read_text(encoding="utf-8").splitlines()]
-    if ended not in (0, 1, 5):  # passed, failed, nothing collected
-        cases.append(Case(file, "failed", f"the process ended with {ended}: {said[-600:]}"))
-    return cases
+        lines = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]
+    cases = [judge(record) for record in lines]
+    if ended in (0, 1, 5):  # passed, failed, nothing collected
+        return cases, []
+    begun = {case.name.split("::")[0].removeprefix("tests/") for case in cases}
+    died_in = next((file for file in reversed(files) if file in begun), files[0])
+    cases.append(Case(died_in, "failed", f"the process ended with {ended}: {said[-600:]}"))
+    return cases, files[files.index(died_in) + 1 :]
 
 
 def judge(record: dict) -> Case:
@@ -81,7 +97,12 @@ def judge(record: dict) -> Case:
         return Case(name, "skipped", error)
     if record["outcome"] == "passed" and record["launches"] > 0:
         return Case(name, "passed", "")
-    why = error if record["outcome"] == "failed" else NO_LAUNCH
+    if record["outcome"] == "failed":
+        why = error
+    elif record["reached"]:
+        why = f"{NO_LAUNCH} by {', '.join(record['reached'])}"
+    else:
+        why = NO_LAUNCH
     reason = judging.excluded(name, why)
     return Case(name, "excluded" if reason else "failed", reason or why, where)
 
@@ -110,7 +131,8 @@ def main() -> int:
     parser.add_argument("files", nargs="*", help="test files below tests/ of the checkout; all when none is named")
     parser.add_argument("--checkout", type=Path, required=True, help="a FlagGems source tree, tag v5.0.2")
     parser.add_argument("--sample", type=int, default=0, help="at most so many cases of each test function")
-    parser.add_argument("--limit", type=float, default=3600, help="seconds for one file")
+    parser.add_argument("--batch", type=int, default=8, help="files that share a process")
+    parser.add_argument("--limit", type=float, default=7200, help="seconds for one process")
     parser.add_argument("--least", type=float, default=0.97, help="the share of judged cases that must pass")
     parser.add_argument("--log", type=Path, help="a file that gets one JSON line a case that did not pass")
     given = parser.parse_args()
@@ -118,14 +140,16 @@ def main() -> int:
     if not (checkout / "tests" / "accuracy_utils.py").is_file():
         parser.error(f"{checkout} has no FlagGems tests; lay a checkout of tag v5.0.2 there")
     cases: list[Case] = []
-    for file in given.files or files_of(checkout):
-        of_file = run_file(checkout, file, given.sample, given.limit)
-        cases += of_file
-        passed = sum(case.verdict == "passed" for case in of_file)
-        print(f"{file:60} {passed:5} of {len(of_file):5}", flush=True)
+    files = given.files or files_of(checkout)
+    for first in range(0, len(files), given.batch):
+        batch = files[first : first + given.batch]
+        found = run(checkout, batch, given.sample, given.limit)
+        cases += found
+        passed = sum(case.verdict == "passed" for case in found)
+        print(f"{batch[0]:40} ... {batch[-1]:40} {passed:5} of {len(found):5}", flush=True)
         if given.log:
             with given.log.open("a", encoding="utf-8") as log:
-                for case in of_file:
+                for case in found:
                     if case.verdict != "passed":
                         log.write(json.dumps(case.__dict__) + "\n")
     text, share = report(cases)

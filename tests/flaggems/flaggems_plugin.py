@@ -15,16 +15,22 @@ from types import TracebackType
 from typing import Any
 
 import pytest
+import torch
 import torch_fl
 from flagos.triton.native import launch_count
+
+TARGETS = torch_fl.integration.FLAGGEMS_TARGETS
 
 
 class Routed:
     """Stands for flag_gems.use_gems."""
 
+    of_flaggems: Any = None
     outside: torch_fl.routing.override | None = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+    def __new__(cls, *asked: Any, **named: Any) -> Any:
+        # A test that asks for some operators alone, or for FlagGems' log, is about FlagGems' own registration.
+        return Routed.of_flaggems(*asked, **named) if asked or named else super().__new__(cls)
 
     def __enter__(self) -> None:
         assert Routed.outside is not None, "use_gems() is not entered twice"
@@ -44,6 +50,7 @@ class Routed:
 def pytest_configure() -> None:
     import flag_gems
 
+    Routed.of_flaggems = flag_gems.use_gems
     Routed.leave()
     flag_gems.use_gems = Routed
 
@@ -71,6 +78,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     outcome = yield
     report = outcome.get_result()
     if report.when == "setup":
+        torch.ops.flagos.ledger_clear()
         item.stash[_BEFORE] = launch_count()
     if report.when != "call" and report.outcome == "passed":
         return
@@ -81,6 +89,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         "case": item.nodeid,
         "outcome": report.outcome if report.when == "call" or report.outcome == "skipped" else "failed",
         "launches": launch_count() - item.stash[_BEFORE] if report.when == "call" else 0,
+        "reached": sorted({row.operator for row in torch_fl.routing.report() if row.target in TARGETS}),
         "error": error,
         "where": [f"{Path(str(entry.path)).name}:{entry.lineno + 1}" for entry in call.excinfo.traceback[-6:]]
         if call.excinfo is not None

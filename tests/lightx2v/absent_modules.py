@@ -2,7 +2,8 @@
 
 LightX2V imports video codecs, image transforms and service clients at the top of its modules. Where such a package is not
 installed, a module that hands out placeholder classes takes its place, so that the import goes through; a call of a
-placeholder raises and names the package. Nothing that is installed is hidden.
+placeholder raises and names the package. What is installed is used, but for the packages of HIDDEN: they look for others
+by name, would take our stand-ins for these, and ask for their versions.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ NAMES = frozenset(
     "regex requests prometheus_client pydantic zmq av redis scipy soundfile triton librosa fastapi uvicorn aiohttp "
     "peft tensorboard pandas matplotlib trimesh skimage omegaconf httpx jsonschema psutil".split()
 )
+
+
+HIDDEN = frozenset(("transformers", "diffusers", "accelerate", "huggingface_hub", "peft"))
 
 
 class _Placeholder(type):
@@ -46,8 +50,8 @@ class _Placeholder(type):
     def __ror__(cls, _: Any) -> Any:
         return cls
 
-    def __iter__(cls) -> Any:
-        raise TypeError(f"the package of {cls.__qualname__} is not installed")
+    def __iter__(cls) -> Any:  # an enumeration without members
+        return iter(())
 
 
 def _placeholder(name: str) -> Any:
@@ -64,11 +68,14 @@ class _AbsentModule(ModuleType):
 
 
 class AbsentModules(MetaPathFinder, Loader):
-    """Asked last of all finders: what nobody has found and NAMES lists is made up."""
+    """Makes up the modules of the packages that it is given."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
 
     def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
         package = name.partition(".")[0]
-        if package not in NAMES or ("." in name and not isinstance(sys.modules.get(package), _AbsentModule)):
+        if package not in self._names or ("." in name and not isinstance(sys.modules.get(package), _AbsentModule)):
             return None
         return ModuleSpec(name, self, is_package=True)
 
@@ -82,4 +89,5 @@ class AbsentModules(MetaPathFinder, Loader):
 def install() -> None:
     """Lets every import of a package that is not there go through, from now on in this process."""
     if not any(isinstance(finder, AbsentModules) for finder in sys.meta_path):
-        sys.meta_path.append(AbsentModules())
+        sys.meta_path.insert(0, AbsentModules(HIDDEN))  # asked before all others
+        sys.meta_path.append(AbsentModules(NAMES))  # asked for what nobody has found

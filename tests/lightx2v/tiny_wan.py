@@ -238,3 +238,46 @@ def run(folder: Path, task: str = "t2v", seed: int = 0, prepare: Any = None, **o
 def relative(ours: Tensor, theirs: Tensor) -> float:
     """|ours - theirs| / |theirs| in the L2 norm."""
     return ((ours.double() - theirs.double()).norm() / theirs.double().norm()).item()
+
+
+def make_video(checkout: str, folder: Path, seed: int, operators: dict[str, Any] = FLAGOS, **overrides: Any) -> Tensor:
+    """The frames [frames, height, width, 3] in 0..1 of LightX2V's text-to-video runner, from a random encoded text.
+
+    Text encoder and tokenizer (billions of parameters) are left out; the VAE is random and of its real size."""
+    from types import SimpleNamespace
+
+    if "lightx2v" not in sys.modules:
+        open_framework(checkout)
+    from lightx2v.models.runners.wan.wan_runner import WanRunner
+    from lightx2v.utils.envs import GET_DTYPE
+    from lightx2v.utils.input_info import T2VInputInfo
+    from lightx2v.utils.set_config import set_config
+    from lightx2v.utils.utils import seed_all
+    from lightx2v_platform.base.global_var import AI_DEVICE
+
+    class EncodedText:
+        def infer(self, texts: list[str]) -> list[Tensor]:
+            generator = torch.Generator().manual_seed(1000 + seed + len(texts[0]))
+            text = torch.randn(CONFIG["text_len"], TEXT_DIM, generator=generator)
+            return [text.to(GET_DTYPE()).to(AI_DEVICE)]
+
+    class TinyRunner(WanRunner):
+        def load_text_encoder(self) -> list[EncodedText]:
+            return [EncodedText()]
+
+        def load_vae(self) -> Any:
+            with self.config.temporarily_unlocked():
+                self.config["dummy_model"] = True
+            return super().load_vae()
+
+    place = write(folder / "video", tensors(seed=seed), torch.bfloat16)
+    (place / "Wan2.1_VAE.pth").touch()  # named by the runner; the random VAE reads nothing
+    run_config = folder / "run.json"
+    run_config.write_text(json.dumps({**RUN, **operators, **overrides}))
+    seed_all(seed)
+    arguments = {"model_cls": "wan2.1", "task": "t2v", "model_path": str(place), "config_json": str(run_config)}
+    with torch.no_grad():
+        runner = TinyRunner(set_config(SimpleNamespace(**arguments)))
+        runner.init_modules()
+        asked = T2VInputInfo(seed=seed, prompt="a tiny clip", negative_prompt="", return_result_tensor=True)
+        return runner.run_pipeline(asked)["video"].float().cpu()

@@ -19,7 +19,7 @@ INFORMATION = SimpleNamespace(
     device_name="flagos",
     device_query_cmd="true",
     dispatch_key="PrivateUse1",
-    triton_extra_name="cuda",  # where stock Triton keeps the math library that kernels name
+    triton_extra_name="flagos",
 )
 
 
@@ -34,8 +34,12 @@ def provide() -> None:
     """Makes the vendor importable; what stands there already is kept."""
     if "_flagos" in sys.modules:
         return
-    # FlagGems' shim finds the library only where this has been imported by somebody.
+    # FlagGems looks for the math library of kernels by the name of the vendor, and in one place by the general one.
     import triton.language.extra.libdevice  # noqa: F401
+    from flagos.triton import libdevice
+
+    sys.modules["triton.language.extra.flagos"] = ModuleType("triton.language.extra.flagos")
+    sys.modules["triton.language.extra.flagos.libdevice"] = libdevice
 
     _module(
         "_flagos",

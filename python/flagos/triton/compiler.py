@@ -82,7 +82,7 @@ class CpuBackend(BaseBackend):
         """Stock dialects are enough."""
 
     def get_module_map(self) -> dict[str, ModuleType]:
-        from triton.language.extra.cuda import libdevice
+        from flagos.triton import libdevice
 
         return {"triton.language.extra.libdevice": libdevice}
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lightx2v_fl.kernels.supply import Operator, Supplier, native_refuses
+from lightx2v_fl.kernels.supply import Absent, Operator, Supplier, native_refuses
 
 FLOATING = (torch.float32, torch.bfloat16, torch.float16)
+_MOST_INPUTS = 65536  # that the own kernel sums in 32 bits
 QMAX = {torch.int8: 127.0, torch.float8_e4m3fn: 448.0}
 
 
@@ -47,14 +48,10 @@ def _int8_refuses(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None)
     absent = native_refuses(x)
     if absent is not None:
         return absent
-    return _no_int8_instructions()
-
-
-def _no_int8_instructions() -> str | None:
-    from lightx2v_fl.kernels.supply import Absent
-
     reason = torch.ops.flagos.int8_linear_absent()
-    return Absent(reason) if reason else None
+    if reason:
+        return Absent(reason)
+    return None if weight.shape[1] <= _MOST_INPUTS else f"{weight.shape[1]} inputs are more than {_MOST_INPUTS}"
 
 
 def _fp8_torch(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:

@@ -96,10 +96,14 @@ class Operator:
                     raise
                 passed_over[name] = self._failed[name, _signature(args)] = str(error).partition("\n")[0]
                 continue
-            reporting.count(self.name, name, supplier.why, passed_over)
+            reporting.count(self.name, name, supplier.why, passed_over, _is_fallback(passed_over))
             return result
         reasons = "; ".join(f"{name}: {why}" for name, why in passed_over.items())
         raise NotImplementedError(f"{self.name}: no supplier of LIGHTX2V_FL_KERNELS can serve this call ({reasons})")
+
+
+def _is_fallback(passed_over: dict[str, str]) -> bool:
+    return any(not isinstance(why, Absent) for why in passed_over.values())
 
 
 class Absent(str):

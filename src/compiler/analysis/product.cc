@@ -168,4 +168,37 @@ std::optional<std::vector<const Value*>> masks_of_uses(const Value* sum, const U
   return masks;
 }
 
+const Operation* only_store(const Operation& dot, const Operation* loop, const Users& users) {
+  auto is_quiet = [](const Operation* op) {
+    const Effect effect = ttir::row_of(op->op).effect;
+    return effect == Effect::kPure || op->op == Op::kYield || op->op == Op::kAssume;
+  };
+  auto following = [](const Operation& op) {
+    const std::vector<Operation*>& all = op.parent->operations;
+    return std::find(all.begin(), all.end(), &op) + 1;
+  };
+  const Value* sum = dot.result();
+  if (loop != nullptr) {
+    const std::vector<Operation*>& body = dot.parent->operations;
+    if (!std::all_of(following(dot), body.end(), is_quiet)) return nullptr;
+    if (std::count_if(body.begin(), body.end(), [](const Operation* op) { return op->op == Op::kDot; }) != 1)
+      return nullptr;
+    sum = loop->results[static_cast<size_t>(dot.operands[2]->index) - 1];
+  }
+  auto only_user = [&users](const Value* value) -> const Operation* {
+    auto own = users.find(value);
+    return own != users.end() && own->second.size() == 1 ? own->second[0] : nullptr;
+  };
+  const Operation* user = only_user(sum);
+  if (user != nullptr && user->op == Op::kTruncF) {
+    sum = user->result();
+    user = only_user(sum);
+  }
+  const Operation& from = loop != nullptr ? *loop : dot;
+  if (user == nullptr || user->op != Op::kStore || user->operands[1] != sum || user->parent != from.parent)
+    return nullptr;
+  const std::vector<Operation*>& all = from.parent->operations;
+  return std::all_of(following(from), std::find(all.begin(), all.end(), user), is_quiet) ? user : nullptr;
+}
+
 }  // namespace fl::compiler

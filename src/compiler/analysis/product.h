@@ -40,6 +40,10 @@ bool may_keep_factors(const ttir::Function& function, const ttir::Operation& at,
 // than what a mask lets through.
 std::optional<std::vector<const ttir::Value*>> masks_of_uses(const ttir::Value* sum, const Users& users);
 
+// The one store that the sum goes to, as it is or rounded to a narrower float, when nothing but arithmetic stands
+// between the last product and it: then the products may be written there at once. `loop` as in deferring_loop.
+const ttir::Operation* only_store(const ttir::Operation& dot, const ttir::Operation* loop, const Users& users);
+
 }  // namespace fl::compiler
 
 #endif  // FLAGOS_COMPILER_ANALYSIS_PRODUCT_H_

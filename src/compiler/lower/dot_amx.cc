@@ -25,7 +25,8 @@ class TileProduct {
     const std::string name =
         formatted("@fl.dot.amx.%s.%dx%d.%lldx%lld.%lld", ttir::name_of(plan_.packed), plan_.tile_rows, plan_.panel,
                   static_cast<long long>(plan_.columns), static_cast<long long>(plan_.panel_bytes()),
-                  static_cast<long long>(plan_.left_row));
+                  static_cast<long long>(plan_.left_row)) +
+        (plan_.out ? ".out" : "");
     if (module_.defined(name)) return name;
     module_.declare("x86_amx @llvm.x86.tilezero.internal(i16, i16)");
     module_.declare("x86_amx @llvm.x86.tileloadd64.internal(i16, i16, ptr, i64)");
@@ -41,13 +42,13 @@ class TileProduct {
           counted_loop(module_, ops_, rows, "0", "%columns", plan_.panel, true, &none,
                        [&](Stream& body, const std::string& column) {
                          const std::string right = offset_by(body, "%right", column, plan_.panel_bytes() / plan_.panel);
-                         tiles(body, left, right, offset_by(body, sums, column, 4));
+                         tiles(body, left, right, offset_by(body, sums, column, 4), row, column);
                        });
         });
     out.line("ret void");
     module_.define_once(name, "define internal void " + name +
                                   "(ptr %left, ptr %right, ptr noalias %sums, i64 %groups, i64 %rows, i64 %columns, "
-                                  "i1 %fresh, ptr %offset) noinline nounwind {\n" +
+                                  "i1 %fresh, ptr %offset, ptr %out, i64 %pitch, i1 %finish) noinline nounwind {\n" +
                                   out.text + "}\n");
     return name;
   }
@@ -71,7 +72,8 @@ class TileProduct {
     return tile;
   }
 
-  void tiles(Stream& out, const std::string& left, const std::string& right, const std::string& sums) {
+  void tiles(Stream& out, const std::string& left, const std::string& right, const std::string& sums,
+             const std::string& row, const std::string& column) {
     const int64_t down = plan_.tile_rows / kTileRows;
     const int64_t across = plan_.panel / kTileRows;
     const int64_t pitch = plan_.columns * 4;
@@ -118,12 +120,27 @@ class TileProduct {
                      }
                    }
                  });
+    // Tiles are stored where they go; only the address and the pitch are chosen.
+    std::string to = sums;
+    std::string to_pitch = std::to_string(pitch);
+    if (plan_.out) {
+      const std::string distance = ops_.binary("mul", kI64, row, "%pitch", 1, out);
+      const std::string line = module_.fresh();
+      out.line(line + " = getelementptr i8, ptr %out, i64 " + distance);
+      const std::string place = offset_by(out, line, column, 4);
+      to = module_.fresh();
+      out.line(to + " = select i1 %finish, ptr " + place + ", ptr " + sums);
+      to_pitch = ops_.select(kI64, "%finish", "%pitch", to_pitch, 1, out);
+    }
     for (int64_t r = 0; r < down; ++r) {
+      const std::string rows_on = ops_.binary("mul", kI64, to_pitch, std::to_string(r * kTileRows), 1, out);
       for (int64_t c = 0; c < across; ++c) {
+        const std::string line = module_.fresh();
+        out.line(line + " = getelementptr i8, ptr " + to + ", i64 " + rows_on);
         const std::string at = module_.fresh();
-        out.line(at + " = getelementptr i8, ptr " + sums + ", i64 " + std::to_string(place(r, c)));
+        out.line(at + " = getelementptr i8, ptr " + line + ", i64 " + std::to_string(c * kTileBytes));
         out.line(std::string("call void @llvm.x86.tilestored64.internal(") + kShape + ", ptr " + at + ", i64 " +
-                 std::to_string(pitch) + ", x86_amx " + tiles[static_cast<size_t>(r * across + c)].current + ")");
+                 to_pitch + ", x86_amx " + tiles[static_cast<size_t>(r * across + c)].current + ")");
       }
     }
   }

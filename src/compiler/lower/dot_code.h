@@ -11,9 +11,11 @@
 
 namespace fl::compiler {
 
-// void (ptr left, ptr right, ptr sums, i64 groups, i64 rows, i64 columns, i1 fresh, ptr offset)
+// void (ptr left, ptr right, ptr sums, i64 groups, i64 rows, i64 columns, i1 fresh, ptr offset, ptr out, i64 pitch,
+//       i1 finish)
 // sums[r][c] (row-major, plan.columns wide) += left[r] * right[c] over that many groups; taken as zero before when
-// `fresh`. Rows and columns are rounded up to tiles. `offset`: i32 a column, see Multiply::kQuads8, else not read.
+// `fresh`. Rows and columns are rounded up to tiles. `offset`: i32 a column, see Multiply::kQuads8, else not read. With
+// plan.out and `finish` the sums are not written back but stored to `out`, rows `pitch` bytes apart.
 std::string dot_function(LlvmModule& module, Elementwise& ops, const DotPlan& plan);
 std::string dot_function_amx(LlvmModule& module, Elementwise& ops, const DotPlan& plan);
 

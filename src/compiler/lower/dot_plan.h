@@ -24,7 +24,7 @@ enum class Multiply : uint8_t {
   kFma,        // f32 or f64
   kInteger,    // multiply and add, any integer
   kPairs16,    // vpmaddwd: pairs of i16
-  kQuads8,     // vpdpbusd: four i8; the left ones are shifted by 128, which `offset` takes back
+  kQuads8,     // vpdpbusd: four i8; the left ones are packed shifted by 128, which `offset` takes back
   kPairsBf16,  // vdpbf16ps
   kAmxBf16,    // tdpbf16ps
   kAmxInt8,    // tdpbssd
@@ -42,6 +42,8 @@ struct DotPlan {
   int tile_rows = 0;  // a tile is so many rows by one panel
   int panel = 0;      // columns
   int64_t steps = 1;  // blocks along K that are packed before the sums are touched
+
+  std::optional<Scalar> out;  // of what the finished sums are stored as, where the product stores them itself
 
   // In bytes.
   int64_t left_row = 0;   // from row to row of the packed left factor

@@ -9,7 +9,10 @@ namespace fl::compiler {
 namespace {
 
 const Type kI64 = Type::of(Scalar::kI64);
-constexpr int64_t kUnroll = 4;  // of K, in groups; twice that gains nothing and doubles the time of code generation
+// Of K, in groups; twice that gains nothing and doubles the time of code generation. Where a multiplication and an
+// addition are two instructions, the code generator mixes those of several groups until it spills.
+constexpr int64_t kUnroll = 4;
+constexpr int64_t kUnrollInPairs = 1;
 
 const char* name_of(Multiply multiply) {
   switch (multiply) {
@@ -55,10 +58,12 @@ class VectorProduct {
   }
 
   std::string product() {
-    const std::string name = formatted("@fl.dot.%s.%dx%d.%lldx%lldx%lld.%lld.%lld", name_of(plan_.multiply),
-                                       plan_.tile_rows, plan_.panel, static_cast<long long>(plan_.columns),
-                                       static_cast<long long>(plan_.depth), static_cast<long long>(plan_.steps),
-                                       static_cast<long long>(plan_.left_row), static_cast<long long>(plan_.left_step));
+    const std::string name =
+        formatted("@fl.dot.%s.%s.%dx%d.%lldx%lldx%lld.%lld.%lld", name_of(plan_.multiply), ttir::name_of(plan_.sum),
+                  plan_.tile_rows, plan_.panel, static_cast<long long>(plan_.columns),
+                  static_cast<long long>(plan_.depth), static_cast<long long>(plan_.steps),
+                  static_cast<long long>(plan_.left_row), static_cast<long long>(plan_.left_step)) +
+        (plan_.out ? std::string(".to_") + ttir::name_of(*plan_.out) : "");
     if (module_.defined(name)) return name;
     Stream out;
     out.open("entry");
@@ -66,6 +71,7 @@ class VectorProduct {
     counted_loop(
         module_, ops_, out, "0", "%columns", plan_.panel, true, &none, [&](Stream& panel, const std::string& column) {
           const std::string right = offset_by(panel, "%right", column, plan_.panel_bytes() / plan_.panel);
+          const std::string target = plan_.out ? offset_by(panel, "%out", column, ttir::bytes_of(*plan_.out)) : "";
           const std::string sums = offset_by(panel, "%sums", column, ttir::bytes_of(plan_.sum));
           const std::string shift = plan_.has_offset() ? offset_by(panel, "%offset", column, 4) : "";
           counted_loop(module_, ops_, panel, "0", "%rows", plan_.tile_rows, true, &none,
@@ -73,12 +79,13 @@ class VectorProduct {
                          const std::string left = offset_by(body, "%left", row, plan_.left_row);
                          const std::string at = offset_by(body, sums, row, plan_.columns * ttir::bytes_of(plan_.sum));
                          tile(body, left, right, at, shift);
+                         finish(body, at, target, row);
                        });
         });
     out.line("ret void");
     module_.define_once(name, "define internal void " + name +
                                   "(ptr %left, ptr %right, ptr noalias %sums, i64 %groups, i64 %rows, i64 %columns, "
-                                  "i1 %fresh, ptr %offset) noinline nounwind {\n" +
+                                  "i1 %fresh, ptr %offset, ptr %out, i64 %pitch, i1 %finish) noinline nounwind {\n" +
                                   out.text + "}\n");
     return name;
   }
@@ -150,10 +157,6 @@ class VectorProduct {
     std::string all = module_.fresh();
     out.line(all + " = shufflevector " + splat_ + " " + first + ", " + splat_ +
              formatted(" poison, <%d x i32> zeroinitializer", plan_.lanes));
-    if (plan_.multiply == Multiply::kQuads8) {  // signed to unsigned: plus 128
-      const std::string high = splat_constant(std::to_string(-2139062144), Scalar::kI32, false, plan_.lanes);
-      return ops_.binary("xor", Type::of(Scalar::kI32), all, high, plan_.lanes, out);
-    }
     if (splat_ == factor_) return all;
     const std::string cast = module_.fresh();
     out.line(cast + " = bitcast " + splat_ + " " + all + " to " + factor_);
@@ -225,7 +228,8 @@ class VectorProduct {
         }
       }
     }
-    const int64_t unroll = std::min<int64_t>(kUnroll, plan_.depth / plan_.group);
+    const bool pairs = plan_.multiply == Multiply::kPairs16 || plan_.multiply == Multiply::kInteger;
+    const int64_t unroll = std::min<int64_t>(pairs ? kUnrollInPairs : kUnroll, plan_.depth / plan_.group);
     counted_loop(module_, ops_, out, "0", "%groups", unroll, false, &sums, [&](Stream& body, const std::string& group) {
       const std::string a = offset_by(body, left, group, plan_.left_step);
       const std::string b = offset_by(body, right, group, plan_.panel * plan_.lane_bytes());
@@ -243,15 +247,52 @@ class VectorProduct {
         }
       }
     });
-    for (size_t r = 0; r < rows; ++r) {
-      const std::string row = beyond(out, at, static_cast<int64_t>(r) * plan_.columns * ttir::bytes_of(plan_.sum));
-      for (size_t s = 0; s < strips(); ++s) store(out, sums[r * strips() + s].current, row, static_cast<int64_t>(s));
+    results_.clear();
+    for (const Carried& sum : sums) results_.push_back(sum.current);
+  }
+
+  // The tile's results go back to the sums, or out.
+  void finish(Stream& out, const std::string& at, const std::string& target, const std::string& row) {
+    const auto rows = static_cast<size_t>(plan_.tile_rows);
+    const std::string done = module_.fresh_label();
+    if (plan_.out) {
+      const std::string away = module_.fresh_label();
+      const std::string back = module_.fresh_label();
+      out.line("br i1 %finish, label %" + away + ", label %" + back);
+      out.open(away);
+      const std::string distance = ops_.binary("mul", kI64, row, "%pitch", 1, out);
+      std::string place = module_.fresh();
+      out.line(place + " = getelementptr i8, ptr " + target + ", i64 " + distance);
+      const Type type = Type::of(*plan_.out);
+      const int64_t size = ttir::bytes_of(*plan_.out);
+      for (size_t r = 0; r < rows; ++r) {
+        for (size_t s = 0; s < strips(); ++s) {
+          std::string value = results_[r * strips() + s];
+          if (*plan_.out != plan_.sum) value = ops_.cast_float(Type::of(plan_.sum), type, value, plan_.lanes, out);
+          out.line("store " + llvm_type(type, plan_.lanes) + " " + value + ", ptr " +
+                   beyond(out, place, static_cast<int64_t>(s) * plan_.lanes * size) + ", align " +
+                   std::to_string(size));
+        }
+        if (r + 1 == rows) break;
+        const std::string next = module_.fresh();
+        out.line(next + " = getelementptr i8, ptr " + place + ", i64 %pitch");
+        place = next;
+      }
+      out.line("br label %" + done);
+      out.open(back);
     }
+    for (size_t r = 0; r < rows; ++r) {
+      const std::string place = beyond(out, at, static_cast<int64_t>(r) * plan_.columns * ttir::bytes_of(plan_.sum));
+      for (size_t s = 0; s < strips(); ++s) store(out, results_[r * strips() + s], place, static_cast<int64_t>(s));
+    }
+    out.line("br label %" + done);
+    out.open(done);
   }
 
   LlvmModule& module_;
   Elementwise& ops_;
   const DotPlan& plan_;
+  std::vector<std::string> results_;
   std::string sums_;          // vector of sums
   std::string lane_ = "i32";  // what is broadcast
   std::string splat_;         // the vector it makes

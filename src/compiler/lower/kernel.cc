@@ -160,7 +160,15 @@ void Kernel::dispatch(const Operation& op) {
       if (group == schedule_.store_groups.end()) return;
       std::vector<Sink> sinks;
       for (const Operation* store : group->second) sinks.push_back({store, nullptr, 0});
-      return emit(sinks);
+      auto direct = direct_stores_.find(&op);
+      if (direct == direct_stores_.end()) return emit(sinks);
+      const std::string write = module_.fresh_label();
+      const std::string join = module_.fresh_label();
+      out_->line("br i1 " + direct->second + ", label %" + join + ", label %" + write);
+      out_->open(write);
+      emit(sinks);
+      out_->line("br label %" + join);
+      return out_->open(join);
     }
     case Op::kScan:
       return scan(op);

@@ -87,7 +87,8 @@ class Kernel {
   void pack_unless_kept(const Product& product, PackedFactor* factor, const std::string& step,
                         const std::string& chunk);
   void pack(const Product& product, PackedFactor* factor, const std::string& to);
-  void multiply(const Product& product, const std::string& steps, const std::string& chunk);
+  void multiply(const Product& product, const std::string& steps, const std::string& chunk, const std::string& last);
+  bool may_store(const DotPlan& plan, const Operation& store) const;
   bool compute_scalars(const Value* value);
   std::string wide(const Value* scalar);  // as an i64, one for each value
   std::string arena_pointer(int64_t offset);
@@ -115,6 +116,7 @@ class Kernel {
   Schedule schedule_;
   Users users_;
   std::map<const Operation*, std::unique_ptr<Product>> products_;  // that wait for the end of a chunk, by their dots
+  std::map<const Operation*, std::string> direct_stores_;          // that a product has done where the i1 is true
   Surroundings shared_;
   Stream entry_;
   Stream* out_ = nullptr;

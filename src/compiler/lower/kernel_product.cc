@@ -67,31 +67,73 @@ bool Kernel::compute_scalars(const Value* value) {
   return true;
 }
 
-// How many rows and columns of the sum are stored in the end.
+// How many rows and columns of the sum are stored in the end; and where, if the product can store them itself.
 void Kernel::find_live_part(Product* product) {
   product->rows = std::to_string(product->plan.rows);
   product->columns = std::to_string(product->plan.columns);
-  const auto masks = masks_of_uses(product->dot->result(), users_);
-  if (!masks) return;
-  for (const Value* mask : *masks)
+  const Operation* store = only_store(*product->dot, product->loop, users_);
+  if (store != nullptr && !may_store(product->plan, *store)) store = nullptr;
+  std::vector<const Value*> masks;
+  if (auto found = masks_of_uses(product->dot->result(), users_)) masks = std::move(*found);
+  if (masks.empty() && (store == nullptr || store->operands.size() > 2)) return;
+  for (const Value* mask : masks)
     if (!compute_scalars(mask)) return;
+  if (store != nullptr && !compute_scalars(store->operands[0])) store = nullptr;
   Nest nest(shared_, Nest::Mode::kFast);
   const std::vector<int64_t>& shape = product->dot->result()->type.shape;
   nest.make_loops(shape, natural_order(shape), last_dimension(shape));
   nest.before().label = out_->label;
-  const std::vector<std::string> counts = nest.live_counts(*masks);
+  bool exactly = true;
+  std::vector<std::string> counts(2);
+  if (!masks.empty()) counts = nest.live_counts(masks, &exactly);
+  const size_t guards = nest.guards().size();
+  std::optional<Nest::Strided> place;
+  if (store != nullptr && exactly) place = nest.strided(store->operands[0]);
   out_->text += nest.before().text;
   out_->label = nest.before().label;
-  std::string safe = "true";
-  for (const std::string& guard : nest.guards())
-    safe = safe == "true" ? guard : shared_.ops.binary("and", kI1, safe, guard, 1, *out_);
+  auto all_of = [&](size_t from, size_t to, std::string all) {
+    for (size_t i = from; i < to; ++i) {
+      const std::string& guard = nest.guards()[i];
+      all = all == "true" ? guard : shared_.ops.binary("and", kI1, all, guard, 1, *out_);
+    }
+    return all;
+  };
+  const std::string safe = all_of(0, guards, "true");
+  product->direct = place ? all_of(guards, nest.guards().size(), safe) : "";
   for (size_t d = 0; d < 2; ++d) {
     if (counts[d].empty()) continue;
     const std::string extent = std::to_string(shape[d]);
     std::string count = shared_.ops.intrinsic("smin", kI64, {counts[d], extent}, 1, *out_);
     count = shared_.ops.intrinsic("smax", kI64, {count, "0"}, 1, *out_);
-    (d == 0 ? product->rows : product->columns) = shared_.ops.select(kI64, safe, count, extent, 1, *out_);
+    std::string& live = d == 0 ? product->rows : product->columns;
+    live = shared_.ops.select(kI64, safe, count, extent, 1, *out_);
+    if (!place) continue;
+    const std::string whole = shared_.ops.compare("icmp", "eq", kI64, count, extent, 1, *out_);
+    product->direct = shared_.ops.binary("and", kI1, product->direct, whole, 1, *out_);
   }
+  if (!place) return;
+  const int64_t size = ttir::bytes_of(store->operands[1]->type.scalar);
+  if (place->strides.size() != 2 || !place->strides[1].is(size)) {
+    product->direct.clear();
+    return;
+  }
+  if (product->loop != nullptr) {  // no iteration, no product
+    const std::string some = shared_.ops.compare("icmp", "slt", kI64, wide(product->loop->operands[0]),
+                                                 wide(product->loop->operands[1]), 1, *out_);
+    product->direct = shared_.ops.binary("and", kI1, product->direct, some, 1, *out_);
+  }
+  product->out = place->base;
+  product->pitch = place->strides[0].text();
+  product->plan.out = store->operands[1]->type.scalar;
+  direct_stores_[store] = product->direct;
+}
+
+// Whether the product can write what is stored, and nothing else is stored in the same nest.
+bool Kernel::may_store(const DotPlan& plan, const Operation& store) const {
+  const Scalar scalar = store.operands[1]->type.scalar;
+  auto group = schedule_.store_groups.find(&store);
+  if (group == schedule_.store_groups.end() || group->second.size() != 1) return false;
+  return scalar == plan.sum || (!plan.amx() && plan.sum == Scalar::kF32 && ttir::bits_of(scalar) == 16);
 }
 
 // Whether the buffer holds what this program would pack. If not, it is noted that it will.
@@ -226,9 +268,14 @@ void Kernel::pack(const Product& product, PackedFactor* factor, const std::strin
   sink.value = factor->block;
   sink.as = plan.packed;
   sink.place = &place;
+  sink.shifted = left && plan.multiply == Multiply::kQuads8;
+  // What is only moved is moved in whole registers.
+  const bool moved = factor->block->producer != nullptr && factor->block->producer->op == Op::kLoad &&
+                     factor->block->type.scalar == plan.packed && !shared_.slots.contains(factor->block);
+  const int lanes = moved ? target_.lanes * 4 / static_cast<int>(size) : target_.lanes;
   auto write = [&](Nest::Mode mode, bool remainders, const std::function<void()>& otherwise) {
     Nest nest(shared_, mode);
-    nest.set_loops(loops, loops.size() - 1, at);
+    nest.set_loops(loops, loops.size() - 1, at, lanes);
     if (!is_constant(live)) nest.restrict(factor->along, live);
     if (remainders) nest.assume_small_remainders();
     nest.before().label = out_->label;
@@ -290,7 +337,8 @@ void Kernel::pack_unless_kept(const Product& product, PackedFactor* factor, cons
 }
 
 // The product of what is packed in one chunk.
-void Kernel::multiply(const Product& product, const std::string& steps, const std::string& chunk) {
+void Kernel::multiply(const Product& product, const std::string& steps, const std::string& chunk,
+                      const std::string& last) {
   const DotPlan& plan = product.plan;
   auto chunk_of = [&](const PackedFactor& factor) {
     const std::string distance = shared_.ops.binary("mul", kI64, chunk, std::to_string(factor.chunk_bytes), 1, *out_);
@@ -318,10 +366,18 @@ void Kernel::multiply(const Product& product, const std::string& steps, const st
                 ? "true"
                 : shared_.ops.compare("icmp", "eq", kI64, load_i64(arena_pointer(product.state + 8)), "0", 1, *out_);
   }
+  std::string out = "null";
+  std::string finish = "false";
+  if (!product.direct.empty()) {
+    out = module_.fresh();
+    out_->line(out + " = inttoptr i64 " + product.out + " to ptr");
+    finish = shared_.ops.binary("and", kI1, product.direct, last, 1, *out_);
+  }
   const std::string sums = arena_pointer(product.sums);
   const std::string function = dot_function(module_, shared_.ops, plan);
   out_->line("call void " + function + "(ptr " + left + ", ptr " + right + ", ptr " + sums + ", i64 " + groups +
-             ", i64 " + product.rows + ", i64 " + product.columns + ", i1 " + fresh + ", ptr " + offset + ")");
+             ", i64 " + product.rows + ", i64 " + product.columns + ", i1 " + fresh + ", ptr " + offset + ", ptr " +
+             out + ", i64 " + (product.direct.empty() ? "0" : product.pitch) + ", i1 " + finish + ")");
 }
 
 // What the sum is before the loop. Zeros are only written when no iteration does.
@@ -369,7 +425,7 @@ void Kernel::put_off(Product* product) {
   const std::string join = module_.fresh_label();
   out_->line("br i1 " + now + ", label %" + run + ", label %" + join);
   out_->open(run);
-  multiply(*product, packed, chunk);
+  multiply(*product, packed, chunk, last);
   out_->line("store i64 " + shared_.ops.binary("add", kI64, number, "1", 1, *out_) + ", ptr " + chunk_at);
   const std::string after = out_->label;
   out_->line("br label %" + join);
@@ -384,7 +440,7 @@ void Kernel::multiply_now(Product* product) {
   lay_out(product);
   pack_unless_kept(*product, &product->left, "0", "0");
   pack_unless_kept(*product, &product->right, "0", "0");
-  multiply(*product, "1", "0");
+  multiply(*product, "1", "0", "true");
 }
 
 }  // namespace fl::compiler

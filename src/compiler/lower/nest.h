@@ -94,6 +94,7 @@ struct Sink {
   const ttir::Operation* atomic = nullptr;  // tt.atomic_*, whose results go to `slot` unless that is negative
   std::optional<Scalar> as = std::nullopt;  // a block of floats or integers is widened to this in the arena
   const Place* place = nullptr;             // instead of `slot`
+  bool shifted = false;                     // i8 that goes there is shifted by 128
 
   const std::vector<ttir::Value*>& operands() const { return store != nullptr ? store->operands : atomic->operands; }
   bool touches_memory() const { return store != nullptr || atomic != nullptr; }
@@ -107,8 +108,8 @@ class Nest {
   // ---- Shape of the nest, fixed first. One loop a dimension of `shape` longer than one, in the order of `order`.
   void make_loops(const std::vector<int64_t>& shape, const std::vector<size_t>& order, size_t vector_dimension,
                   bool one_by_one = false);
-  // Loops of one's own: `at` is a block's position in terms of them.
-  void set_loops(std::vector<Loop> loops, size_t vector_loop, Coordinates at);
+  // Loops of one's own, with strips of `lanes`: `at` is a block's position in terms of them.
+  void set_loops(std::vector<Loop> loops, size_t vector_loop, Coordinates at, int lanes);
   // Only positions below `limit` (i64, from 0 to the extent) along the dimension are done.
   void restrict(size_t dimension, const std::string& limit);
   // A remainder whose operands are affine is taken to be its left operand; that this is so is among the guards. For
@@ -122,7 +123,14 @@ class Nest {
   // ---- Assumptions. `check_overlap` returns the loads that must be done before the nest even in fast mode.
   std::vector<const ttir::Value*> check_overlap(const std::vector<Sink>& sinks);
   // How many leading positions along each dimension the masks let through, i64 in before(); "" where they say nothing.
-  std::vector<std::string> live_counts(const std::vector<const ttir::Value*>& masks);
+  // `exactly`: whether the masks are true everywhere below the counts.
+  std::vector<std::string> live_counts(const std::vector<const ttir::Value*>& masks, bool* exactly);
+  // A block of addresses as base + sum of stride * position in each loop, all i64 in before(), under guards().
+  struct Strided {
+    std::string base;
+    std::vector<Term> strides;
+  };
+  std::optional<Strided> strided(const ttir::Value* addresses);
   // The dimension along which neighbours of the block are neighbours in memory, by its first load.
   std::optional<size_t> unit_dimension(const ttir::Value* block);
   const std::vector<std::string>& guards() const { return guards_; }

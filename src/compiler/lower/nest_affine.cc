@@ -326,6 +326,12 @@ void Nest::find_loads(const Value* value, const Coordinates& at, std::vector<con
     find_loads(op.operands[i], operand_coordinates(op, i, at), affine_less, loads);
 }
 
+std::optional<Nest::Strided> Nest::strided(const Value* addresses) {
+  const std::optional<Form> form = affine(addresses, coordinates_);
+  if (!form) return std::nullopt;
+  return Strided{form->base.text(), form->coefficients};
+}
+
 std::optional<size_t> Nest::unit_dimension(const Value* block) {
   std::vector<const Value*> affine_less;
   std::vector<Access> loads;

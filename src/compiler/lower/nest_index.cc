@@ -56,12 +56,11 @@ void Nest::make_loops(const std::vector<int64_t>& shape, const std::vector<size_
   streams_[0] = &before_;
 }
 
-void Nest::set_loops(std::vector<Loop> loops, size_t vector_loop, Coordinates at) {
+void Nest::set_loops(std::vector<Loop> loops, size_t vector_loop, Coordinates at, int lanes) {
   loops_ = std::move(loops);
   vector_loop_ = vector_loop;
   coordinates_ = std::move(at);
-  lanes_ =
-      mode_ == Mode::kExact ? 1 : static_cast<int>(std::min<int64_t>(shared_.target.lanes, loops_[vector_loop].extent));
+  lanes_ = mode_ == Mode::kExact ? 1 : static_cast<int>(std::min<int64_t>(lanes, loops_[vector_loop].extent));
   streams_.assign(loops_.size() + 1, nullptr);
   streams_[0] = &before_;
 }

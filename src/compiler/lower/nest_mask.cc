@@ -183,7 +183,8 @@ Piece Nest::restriction_mask(int copy) {
   return pieces_[name];
 }
 
-std::vector<std::string> Nest::live_counts(const std::vector<const Value*>& masks) {
+std::vector<std::string> Nest::live_counts(const std::vector<const Value*>& masks, bool* exactly) {
+  *exactly = masks.size() == 1;
   const size_t rank = coordinates_.size();
   std::vector<std::vector<std::string>> most(rank);
   std::vector<bool> open(rank, false);  // some mask lets everything through
@@ -193,17 +194,19 @@ std::vector<std::string> Nest::live_counts(const std::vector<const Value*>& mask
     std::vector<std::string> least(rank);
     for (const Atom& atom : parts) {
       const std::optional<Form> form = below_zero(atom);
-      if (!form) continue;
-      for (size_t d = 0; d < rank; ++d) {
+      bool counted = false;
+      for (size_t d = 0; form && d < rank; ++d) {
         bool own = true;
         for (size_t l = 0; l < loops_.size(); ++l)
           own = own && form->coefficients[l].is(coordinates_[d].coefficients[l]);
         const bool none =
             std::all_of(form->coefficients.begin(), form->coefficients.end(), [](const Term& c) { return c.is(0); });
         if (!own || none) continue;
+        counted = true;
         const std::string count = subtract({true, 0, ""}, form->base).text();
         least[d] = least[d].empty() ? count : ops_.intrinsic("smin", kI64, {least[d], count}, 1, before_);
       }
+      *exactly = *exactly && counted;
     }
     for (size_t d = 0; d < rank; ++d) {
       if (least[d].empty()) open[d] = true;

@@ -33,7 +33,8 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
   if (sink.place != nullptr) {
     Form form{{false, 0, sink.place->base}, {}};
     for (int64_t stride : sink.place->strides) form.coefficients.push_back({true, stride, ""});
-    const std::string text = as_memory(element, widen(piece, element).text, lanes_, out);
+    std::string text = as_memory(element, widen(piece, element).text, lanes_, out);
+    if (sink.shifted) text = ops_.binary("xor", memory, text, ops_.integer(-128, memory.scalar, lanes_), lanes_, out);
     return to_arena(form, memory, text, copy);
   }
   if (sink.store == nullptr) {

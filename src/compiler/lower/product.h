@@ -31,7 +31,10 @@ struct Product {
   std::string columns;
   int64_t sums = 0;  // offset in the arena
   bool from_zero = false;
-  int64_t state = 0;       // offset of what is counted: steps packed in this chunk, the chunk's number (both i64)
+  int64_t state = 0;   // offset of what is counted: steps packed in this chunk, the chunk's number (both i64)
+  std::string direct;  // i1: the finished sums are stored at `out`, rows `pitch` bytes apart (i64); "" where never
+  std::string out;
+  std::string pitch;
   std::string chunk_step;  // i64: 1 where each chunk has a place of its own, else 0
 };
 
