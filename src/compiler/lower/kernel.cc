@@ -180,8 +180,9 @@ void Kernel::dispatch(const Operation& op) {
     case Op::kAtomicCas:
       return atomic(op);
     case Op::kPrint:
+      return print(op);
     case Op::kAssert:
-      fail(FL_UNSUPPORTED, "'%s' is not lowered", ttir::name_of(op.op));
+      return assertion(op);
     default:
       break;
   }

@@ -94,6 +94,12 @@ class Kernel {
   std::string arena_pointer(int64_t offset);
   std::string load_i64(const std::string& pointer);
 
+  // kernel_debug.cc
+  void print(const Operation& op);
+  void assertion(const Operation& op);
+  std::string in_memory(const Value* value);
+  std::string text_constant(const std::string& text);
+
   // kernel_control.cc
   void for_loop(const Operation& op);
   void conditional(const Operation& op);
