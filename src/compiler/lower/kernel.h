@@ -68,7 +68,7 @@ class Kernel {
   // kernel_dot.cc
   void dot(const Operation& op);
   void plain_dot(const Operation& op);
-  std::optional<int64_t> sum_in_place(const Operation& op) const;
+  std::optional<int64_t> carried_sum(const Operation& op) const;
   int64_t place_of_sum(const Operation& op, bool* from_zero);
 
   // kernel_product.cc
