@@ -165,6 +165,9 @@ FL_EXPORT void fl_kernel_release(fl_kernel* kernel); /* unloads with the last on
 /* The stream must be of the kernel's device. Returns at once on asynchronous drivers. No lock, no allocation. */
 FL_EXPORT fl_status fl_launch(fl_kernel* kernel, const fl_launch_config* config, const fl_arg* args, uint32_t arg_count,
                               fl_stream* stream);
+/* How many kernels this thread has launched: whoever may still choose another way to do a thing compares it before and
+ * after. */
+FL_EXPORT uint64_t fl_launch_count(void);
 
 #ifdef __cplusplus
 }

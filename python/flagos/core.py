@@ -131,6 +131,11 @@ def variable(name: str) -> str | None:
     return value.value.decode("utf-8", "replace") if value.value is not None else None
 
 
+def flag(name: str) -> bool:
+    """A variable of the type "flag". Raises ValueError as variable() does."""
+    return (variable(name) or "0").lower() in ("1", "on", "true", "yes")
+
+
 def drivers() -> list[Driver]:
     """Every driver that was looked for, present or not. Finds them at the first call."""
     count = ctypes.c_int32()

@@ -17,6 +17,8 @@ registration.register()
 from torch_fl import flagos, integration, routing  # noqa: E402  they need the registered operators
 from torch_fl.integration import get_registered_ops, is_flaggems_enabled  # noqa: E402
 
+integration.register()
+
 __version__ = torch.ops.flagos.version()
 
 __all__ = ["flagos", "get_registered_ops", "integration", "is_flaggems_enabled", "routing"]

@@ -1,11 +1,90 @@
-"""FlagGems on the device, under the names of the reference: a thin look at the routes."""
+"""FlagGems on the device: its operators as the route targets `flagos` and `flagos_python`.
+
+Both call FlagGems' Python functions; nothing of FlagGems is loaded before the first call that is routed there.
+
+Note [The seam for recorded calls]
+`flagos` is the target of FlagGems' kernels without FlagGems' Python: a call whose launches were recorded will be
+replayed from C++, and only what was not recorded yet comes here. Until then the two are one. What a recorder needs
+stands already: every kernel starts by fl_launch, memory comes from one pool, the random state is a (seed, offset) pair.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from flagos.flaggems import import_hook, package
+from flagos.triton.native import CompileError, launch_count
+
 from torch_fl import routing
 
-#: Targets that run FlagGems' kernels: called from C++, and through FlagGems' Python functions.
-FLAGGEMS_TARGETS = ("flagos", "flagos_python")
+#: Targets that run FlagGems' kernels, with their other spellings.
+FLAGGEMS_TARGETS = {"flagos": "flaggems", "flagos_python": "flaggems_python"}
+#: Drivers whose memory and machine code flagos.triton serves.
+DRIVERS = "host"
+#: Composites of PyTorch's whose function in FlagGems is differentiable; the others are composed when a gradient is asked.
+DIFFERENTIATED = ["conv1d", "conv1d.padding", "conv2d", "conv2d.padding"]
+#: Operators whose kernels read outside of operands without elements.
+NOT_WITHOUT_ELEMENTS = frozenset(("mm", "mm.out", "addmm", "addmm.out", "bmm", "bmm.out", "baddbmm", "mv"))
+#: What a function of FlagGems raises that meets a call it was not written for: its own checks, and Python's errors where
+#: it has none. Whether the call itself is wrong, the next target says, in PyTorch's words.
+REFUSALS = (
+    AssertionError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    ZeroDivisionError,
+)
+_LIBRARY = "flagos_target_flaggems"
+
+
+def register() -> None:
+    """Declares the targets, present or with the reason why they are not; loads nothing of FlagGems."""
+    import_hook.install()
+    found = package.find()
+    if isinstance(found, str):
+        for name, aliases in FLAGGEMS_TARGETS.items():
+            routing._ops.declare_absent_target(name, aliases, found)
+    else:
+        routing.provide_targets(FLAGGEMS_TARGETS, _LIBRARY, DRIVERS, list(found.entries), DIFFERENTIATED, _function)
+
+
+def _function(op: str) -> Callable[..., Any]:
+    """FlagGems' function for an operator, with a failed compile turned into a declined call.
+
+    A call is handed on only while none of its kernels has been launched: after that its operands may be written.
+    """
+    import flag_gems
+    from triton.compiler.errors import CompilationError
+
+    function = next(entry[1] for entry in flag_gems._FULL_CONFIG if entry[0] == op)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if op in NOT_WITHOUT_ELEMENTS and any(isinstance(arg, torch.Tensor) and not arg.numel() for arg in args):
+            routing.decline("FlagGems' kernel reads outside of operands without elements")
+        before = launch_count()
+        try:
+            return function(*args, **kwargs)
+        except (CompileError, CompilationError) as error:
+            if launch_count() != before:
+                raise
+            routing.decline(f"a kernel of FlagGems does not compile: {_first_sentence(error)}", remember=True)
+        except REFUSALS as error:
+            if launch_count() != before:
+                raise
+            routing.decline(f"FlagGems does not serve such a call: {type(error).__name__} {error}".rstrip())
+
+    return call
+
+
+def _first_sentence(error: Exception) -> str:
+    # Triton's own errors show the source line first and say what is wrong in their cause.
+    told = str(error.__cause__ or getattr(error, "error_message", None) or error)
+    return next((line.strip() for line in told.splitlines() if line.strip()), type(error).__name__)
 
 
 def is_flaggems_enabled() -> bool:

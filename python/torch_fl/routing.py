@@ -36,7 +36,7 @@ class Place:
     reason: str | None  # the comment beside the rule
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.file else self.source
+        where = self.source if not self.file else self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{where} ({self.reason})" if self.reason else where
 
 
@@ -90,10 +90,13 @@ class Explanation:
     rule: Rule
     overruled: tuple[Rule, ...]  # other rules that match, which `rule` is stronger than
     strict: bool
+    composed: bool  # PyTorch makes it of other operators, each on a route of its own
 
     def __str__(self) -> str:
         lines = [f"{self.operator} on {self.driver}: {self.runs or 'nothing can run it'}", f"  rule  {self.rule}"]
         lines += [f"  {candidate.target:16} {candidate.verdict}: {candidate.why}" for candidate in self.candidates]
+        if self.composed:
+            lines.append("  PyTorch composes it of other operators, each of which has a route of its own")
         lines += [f"  refused before by {c.target}: {why}" for c in self.candidates for why in c.refused]
         lines += [f"  overruled  {rule}" for rule in self.overruled]
         return "\n".join(lines)
@@ -186,11 +189,15 @@ def explain(operator: Operator, *args: Any, driver: str | None = None, **kwargs:
         rule=_rule(told["rule"]),
         overruled=tuple(map(_rule, told["overruled"])),
         strict=told["strict"],
+        composed=told["composed"],
     )
 
 
 def table(driver: str | None = None) -> list[Route]:
-    """The route of every operator, on one driver or on all that have devices, sorted by operator."""
+    """The route of every operator, on one driver or on all that have devices, sorted by operator.
+
+    An operator that PyTorch composes of others is in it when a rule sends it to a target that serves it whole.
+    """
     _ops.device_count()  # finds the drivers
     routes = [
         Route(row["operator"], row["driver"], row["runs"], tuple(map(_candidate, row["candidates"])), _place(row))
@@ -328,9 +335,13 @@ class _Declined(Exception):
     """Ends a call of a function that declined; caught by the route, never seen by the caller."""
 
 
-def decline(why: str) -> NoReturn:
-    """Called by a function of register_target() that cannot serve its call: the next target of the chain gets it."""
-    _ops.route_decline(why)
+def decline(why: str, remember: bool = False) -> NoReturn:
+    """Called by a function of register_target() that cannot serve its call: the next target of the chain gets it.
+
+    With `remember` such calls (the same operator, dtypes and kind of sizes) are not brought to this target again before
+    reset().
+    """
+    _ops.route_decline(why, remember)
     raise _Declined(why)
 
 
@@ -352,21 +363,61 @@ def register_target(
     if not name.isidentifier() or name != name.lower():
         raise ValueError(f"flagos: a target's name has lower-case letters, digits and '_', not '{name}'")
     schemas = {operator_name(operator): (_schema(operator), function) for operator, function in functions.items()}
-    library = _libraries.get(name)
-    if library is None:
-        library = _libraries[name] = torch.library.Library(f"flagos_target_{name}", "DEF")
-    defined = _functions.setdefault(name, {})
+    library = f"flagos_target_{name}"
     for op, (schema, function) in schemas.items():
-        if op not in defined:
-            library.define(str(schema).removeprefix("aten::"), tags=())
-            # The dispatcher holds this lookup; the function behind it may be replaced.
-            library.impl(op, _caller(defined, op), "PrivateUse1")
-        defined[op] = function
-    _ops.declare_function_target(name, ",".join(drivers))
+        _define_function(library, op, schema, function)
+    _ops.declare_function_target(name, "", library, ",".join(drivers), [], [])
 
 
 _libraries: dict[str, torch.library.Library] = {}
 _functions: dict[str, dict[str, Callable[..., Any]]] = {}
+
+
+def _define_function(library: str, op: str, schema: torch._C.FunctionSchema, function: Callable[..., Any]) -> None:
+    """Makes `function` the kernel of `<library>::<op>`, or puts it in the place of an earlier one."""
+    if library not in _libraries:
+        _libraries[library] = torch.library.Library(library, "DEF")
+    defined = _functions.setdefault(library, {})
+    if op not in defined:
+        _libraries[library].define(str(schema).removeprefix("aten::"), tags=())
+        # The dispatcher holds this lookup; the function behind it may be replaced.
+        _libraries[library].impl(op, _caller(defined, op), "PrivateUse1")
+    defined[op] = function
+
+
+_providers: dict[str, Callable[[str], Callable[..., Any]]] = {}
+
+
+def provide_targets(
+    names: Mapping[str, str],
+    library: str,
+    drivers: str,
+    operators: list[str],
+    differentiated: list[str],
+    provider: Callable[[str], Callable[..., Any]],
+) -> None:
+    """Declares targets whose functions are made when they are first called.
+
+    Args:
+        names: the targets, each with its other spellings as a comma list. They share the functions.
+        library: a namespace of PyTorch's for the functions.
+        drivers: those that they can serve, a comma list.
+        operators: what can be served, as conf files name it.
+        differentiated: those of them that PyTorch composes of others and whose function leaves a gradient by itself.
+        provider: makes the function of one of them; see register_target for what it gets and returns.
+    """
+    _providers[library] = provider
+    for name, aliases in names.items():
+        _ops.declare_function_target(name, aliases, library, drivers, operators, differentiated)
+
+
+def _provide_function(library: str, op: str) -> None:
+    _define_function(library, op, _schema(op), _providers[library](op))
+
+
+_own = torch.library.Library("flagos", "FRAGMENT")
+_own.define("provide_function(str library, str op) -> ()")
+_own.impl("provide_function", _provide_function, "CompositeImplicitAutograd")
 
 
 def _caller(functions: dict[str, Callable[..., Any]], op: str) -> Callable[..., Any]:

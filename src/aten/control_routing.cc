@@ -7,6 +7,7 @@
 #include "aten/control.h"
 #include "aten/operator.h"
 #include "aten/python_target.h"
+#include "aten/routing_adapter.h"
 #include "aten/traits.h"
 #include "flagos/routing.h"
 
@@ -52,6 +53,7 @@ TORCH_LIBRARY_FRAGMENT(flagos, m) {
   m.def("routing_override(str pattern, str chain, str? driver) -> int", &override_chain);
   m.def("routing_remove_override(int handle) -> ()",
         [](int64_t handle) { check(fl_routing_remove_override(static_cast<int32_t>(handle))); });
+  m.def("routing_prepare() -> ()", [] { check(fl_routing_prepare()); });
   m.def("routing_reset() -> ()", [] { check(fl_routing_reset()); });
   m.def("routing_shipped_folder(str folder) -> ()",
         [](const std::string& folder) { check(fl_routing_set_shipped_folder(folder.c_str())); });
@@ -60,8 +62,20 @@ TORCH_LIBRARY_FRAGMENT(flagos, m) {
   m.def("routing_trace() -> int", [] { return static_cast<int64_t>(fl_routing_get_trace()); });
   m.def("ledger_report() -> str", [] { return text_from(fl_ledger_report); });
   m.def("ledger_clear() -> ()", [] { fl_ledger_clear(); });
-  m.def("declare_function_target(str name, str drivers) -> ()", &declare_function_target);
-  m.def("route_decline(str why) -> ()", &decline_function_call);
+  m.def(
+      "declare_function_target(str name, str aliases, str library, str drivers, str[] provided, "
+      "str[] differentiated) -> ()",
+      [](std::string name, std::string aliases, std::string library, std::string drivers,
+         const c10::List<std::string>& provided, const c10::List<std::string>& differentiated) {
+        declare_function_target({std::move(name), std::move(aliases), std::move(library), std::move(drivers),
+                                 std::vector<std::string>(provided.begin(), provided.end()),
+                                 std::vector<std::string>(differentiated.begin(), differentiated.end())});
+      });
+  m.def("declare_absent_target(str name, str aliases, str why) -> ()",
+        [](const std::string& name, const std::string& aliases, const std::string& why) {
+          declare_absent_target(name.c_str(), aliases.c_str(), nullptr, why.c_str());
+        });
+  m.def("route_decline(str why, bool remember) -> ()", &decline_function_call);
 }
 
 }  // namespace flagos

@@ -3,15 +3,25 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace flagos {
 
-// Declares the target `name` for the drivers in the comma list (empty: all), whose function for an operator
-// "add.Tensor" is the PrivateUse1 kernel of "flagos_target_<name>::add.Tensor". Functions may be added later; declaring
-// again rebuilds the routes.
-void declare_function_target(const std::string& name, const std::string& drivers);
+struct FunctionTargetInfo {
+  std::string name;
+  std::string aliases;  // comma list of other names for conf files, or empty
+  std::string library;  // the function for "add.Tensor" is the PrivateUse1 kernel of "<library>::add.Tensor"
+  std::string drivers;  // comma list of those it can serve; empty: all
+  // Operators whose functions come when they are first called, through flagos::provide_function(library, op).
+  std::vector<std::string> provided;
+  std::vector<std::string> differentiated;  // those of `provided` whose functions leave a gradient by themselves
+};
+
+// Declares a target. Functions may be added to its library later; declaring again rebuilds the routes.
+void declare_function_target(const FunctionTargetInfo& info);
 
 // What a function calls before it throws to decline its call: the call then goes to the next target of its chain.
-void decline_function_call(std::string why);
+// `remember`: calls with such dtypes and sizes are not brought to it again.
+void decline_function_call(std::string why, bool remember);
 
 }  // namespace flagos

@@ -3,8 +3,8 @@
 // that of the PyTorch at hand.
 //
 // Note [Which operators are routed]
-//  - Those with a CPU kernel. An operator without one is decomposed by PyTorch into such ones; giving it a kernel here
-//    would take its autograd formula away.
+//  - Those with a CPU kernel. An operator without one is composed by PyTorch of such ones; it gets a kernel here when a
+//    rule asks for one (composites.h).
 //  - Structured functionals too, though PyTorch would make them of empty() and the out= form: a conf file names them.
 //  - Not the structural ones (factories, views, copies, set_, resize_): they are the device itself (structural.h).
 //  - Some composites: convolution, its backward and mode(out=), which refuse devices that they do not know;
@@ -16,37 +16,34 @@
 #include <unordered_map>
 #include <utility>
 
+#include "aten/composites.h"
 #include "aten/cpu_target.h"
 #include "aten/elementwise.h"
 #include "aten/errors.h"
 #include "aten/operator.h"
 #include "aten/own_kernels.h"
+#include "aten/routed_kernel.h"
 #include "aten/structural.h"
 #include "aten/unboxed.h"
 
 namespace flagos {
 namespace {
 
-class RoutedKernel final : public c10::OperatorKernel {
- public:
-  explicit RoutedKernel(const Operator& op) : op_(op) {}
-  void operator()(const c10::OperatorHandle& handle, c10::DispatchKeySet /*keys*/, torch::jit::Stack* stack) {
-    run_routed({handle, op_, *stack});
-  }
-
- private:
-  const Operator& op_;
-};
-
 fl_outcome run_cpu_target(void* /*data*/, void* call) {
   const auto& c = *static_cast<const Call*>(call);
-  c.op.own != nullptr ? c.op.own(c) : run_on_cpu(c);
+  if (c.op.own != nullptr) {
+    c.op.own(c);
+  } else if (c.op.composite != c10::DispatchKey::Undefined) {
+    run_composite(c);
+  } else {
+    run_on_cpu(c);
+  }
   return FL_ROUTE_DONE;
 }
 
 int32_t cpu_target_serves(void* /*data*/, const char* name, const char* /*driver*/, char* why, size_t why_size) {
   const auto* op = find_operator(name);
-  if (op != nullptr && (op->has_cpu_kernel || op->own != nullptr)) return 1;
+  if (op != nullptr ? op->has_cpu_kernel || op->own != nullptr : is_composite(name)) return 1;
   snprintf(why, why_size, "PyTorch has no CPU kernel for %s", name);
   return 0;
 }
@@ -94,7 +91,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
       op.own = kernel->second;
       own.erase(kernel);
     }
-    m.impl(op.full_name.c_str(), torch::CppFunction::makeFromBoxedFunctor(std::make_unique<RoutedKernel>(op)));
+    m.impl(op.full_name.c_str(), routed_kernel(op));
   };
   for (const auto& name : dispatcher.getRegistrationsForDispatchKey(c10::DispatchKey::CPU)) {
     if (name.name.rfind("aten::", 0) != 0 || is_structural(name)) continue;
@@ -114,8 +111,9 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
     const auto handle = dispatcher.findSchemaOrThrow(base.c_str(), overload.c_str());
     auto& op = operator_for(handle);
     op.own = run;
-    m.impl(op.full_name.c_str(), torch::CppFunction::makeFromBoxedFunctor(std::make_unique<RoutedKernel>(op)));
+    m.impl(op.full_name.c_str(), routed_kernel(op));
   }
+  declare_composites();
 }
 
 TORCH_LIBRARY_IMPL(_, PrivateUse1, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&unrouted>()); }

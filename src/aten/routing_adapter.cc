@@ -1,5 +1,7 @@
 // What the routing room asks of the plugin: traits, texts, the shadow comparison, exceptions; and the targets that
 // other parts of flagos bring and that are known by name before they are there.
+#include "aten/routing_adapter.h"
+
 #include <ATen/core/Tensor.h>
 
 #include "aten/errors.h"
@@ -33,7 +35,9 @@ const fl_routing_adapter kAdapter{
     },
     [](fl_status status) { raise(status); }};
 
-void declare_absent(const char* name, const char* aliases, const char* drivers, const char* why) {
+}  // namespace
+
+void declare_absent_target(const char* name, const char* aliases, const char* drivers, const char* why) {
   fl_target_info info{};
   info.struct_size = sizeof info;
   info.name = name;
@@ -44,17 +48,19 @@ void declare_absent(const char* name, const char* aliases, const char* drivers, 
   check(fl_routing_declare_target(&info, &id));
 }
 
+namespace {
+
 const bool declared = [] {
   fl_routing_set_adapter(&kAdapter);
   for (int dtype = 0; dtype < 31; ++dtype) {
     fl_routing_name_trait(dtype, c10::toString(static_cast<at::ScalarType>(dtype)));
   }
-  declare_absent("flagos", "flaggems", nullptr,
-                 "FlagGems' kernels are not part of this build; route the operator to cpu");
-  declare_absent("flagos_python", "flaggems_python", nullptr,
-                 "FlagGems' Python functions are not part of this build; route the operator to cpu");
+  // Python declares these two again, present or with what is missing.
+  constexpr const char* kNoPython = "FlagGems is called through Python, which this process does not run";
+  declare_absent_target("flagos", "flaggems", nullptr, kNoPython);
+  declare_absent_target("flagos_python", "flaggems_python", nullptr, kNoPython);
   const char *vendor = nullptr, *why = nullptr;
-  for (int32_t i = 0; fl_absent_vendor(i, &vendor, &why) != 0; ++i) declare_absent(vendor, nullptr, vendor, why);
+  for (int32_t i = 0; fl_absent_vendor(i, &vendor, &why) != 0; ++i) declare_absent_target(vendor, nullptr, vendor, why);
   return true;
 }();
 

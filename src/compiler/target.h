@@ -2,6 +2,7 @@
 #ifndef FLAGOS_COMPILER_TARGET_H_
 #define FLAGOS_COMPILER_TARGET_H_
 
+#include <cstdint>
 #include <string>
 
 namespace fl::compiler {
@@ -16,6 +17,7 @@ struct Target {
   bool bf16_pairs = false;  // vdpbf16ps, where it is faster than widening to f32
   bool amx_bf16 = false;
   bool amx_int8 = false;
+  uint64_t distance = 0;  // between an address of the device and where this processor finds it; 0 on the host
 };
 
 // A target by name, whether or not this CPU can run it: "x86-64-v3", "x86-64-v4", "znver4", "sapphirerapids". An Error

@@ -7,6 +7,10 @@ using fl::guarded;
 using fl::runtime::Device;
 using fl::runtime::Devices;
 
+namespace {
+thread_local uint64_t launched = 0;
+}
+
 fl_status fl_kernel_load(int32_t device, const fl_kernel_image* image, fl_kernel** kernel) {
   return guarded([&] {
     if (!image || image->struct_size < sizeof(fl_kernel_image) || !image->kind || !image->function || !kernel) {
@@ -37,6 +41,7 @@ fl_status fl_launch(fl_kernel* kernel, const fl_launch_config* config, const fl_
     const fl_status status =
         device.driver.module.launch(device.ordinal, stream->handle, kernel->function, config, args, arg_count);
     if (status == FL_OK) [[likely]] {
+      ++launched;
       return FL_OK;
     }
     return guarded([&] { device.check(status, "launch a kernel"); });
@@ -49,3 +54,5 @@ fl_status fl_launch(fl_kernel* kernel, const fl_launch_config* config, const fl_
              kernel->device->index, stream->device->index);
   });
 }
+
+uint64_t fl_launch_count(void) { return launched; }

@@ -26,11 +26,12 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How results are compared: by the tolerance of each dtype ("float32" …), on which device, values or not."""
+    """How results are compared: by the tolerance of each dtype ("float32" …), on which device, values and strides or not."""
 
     device: torch.device
     tolerances: Mapping[str, Tolerance]
     values: bool = True
+    strides: bool = True
 
     def difference(self, expected: Any, actual: Any, *, placed: bool, path: str = "result") -> str | None:
         """The first difference, or None. `placed`: something of the call lay on the device, so its tensors must too."""
@@ -73,7 +74,7 @@ class Comparison:
                 return f"{path}: {name} {_short(right)}, expected {_short(left)}"
         if expected.layout != torch.strided or expected.is_nested:
             return self._values(_dense(expected), _dense(actual), path)
-        for name in ("stride", "is_conj", "is_neg"):
+        for name in ("stride", "is_conj", "is_neg") if self.strides else ("is_conj", "is_neg"):
             left, right = getattr(expected, name)(), getattr(actual, name)()
             if left != right:
                 return f"{path}: {name} {right}, expected {left}"

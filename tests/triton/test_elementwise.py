@@ -325,3 +325,20 @@ def test_the_mask_of_a_second_store_is_from_before_the_first():
     expected = torch.where(out > 0, -x, torch.where(x > 0, x, out))
     store_then_mask_kernel[(1,)](x, out, BLOCK=64)
     assert torch.equal(out, expected)
+
+
+@triton.jit
+def narrow_library_kernel(x, y, out, scalar, n, BLOCK: tl.constexpr):
+    i = tl.arange(0, BLOCK)
+    mask = i < n
+    v = libdevice.fmod(tl.load(x + i, mask=mask), tl.load(y + i, mask=mask, other=1.0))
+    tl.store(out + i, libdevice.fmod(v, scalar), mask=mask)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_the_device_library_takes_narrow_and_mixed_operands(dtype):
+    x, y = (torch.randn(20) * 9).to(dtype), (torch.rand(20) + 3).to(dtype)
+    out = torch.empty_like(x)
+    narrow_library_kernel[(1,)](x, y, out, 2, 20, BLOCK=32)
+    expected = torch.fmod(torch.fmod(x.float(), y.float()).to(dtype).float(), 2.0).to(dtype)
+    assert torch.equal(out, expected)

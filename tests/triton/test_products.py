@@ -204,7 +204,7 @@ def tile_ir(dtype: str, sums: str, blocks: tuple[int, int, int]) -> str:
 
 def listing(text: str, target: str) -> dict[str, list[str]]:
     """The machine code of each function, by name."""
-    program = native.compile_tile_ir(text, target=target)
+    program = native.Program(text, native.options(target=target))
     functions: dict[str, list[str]] = {}
     current: list[str] = []
     for line in llvm.compile_assembly(program.llvm_ir, native.named_target(target)).splitlines():

@@ -112,13 +112,25 @@ def test_atomics_from_many_programs():
 
 
 @triton.jit
+def sum_kernel(x, total, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.atomic_add(total + i % 2, tl.load(x + i, mask=i < n, other=0.0), mask=i < n)
+
+
+def test_no_bf16_sum_is_lost_between_programs():
+    x, total = torch.ones(200, dtype=torch.bfloat16), torch.zeros(2, dtype=torch.bfloat16)
+    sum_kernel[(50,)](x, total, 200, BLOCK=4)
+    assert total.tolist() == [100.0, 100.0]
+
+
+@triton.jit
 def float_atomic_kernel(x, out, old, n, BLOCK: tl.constexpr):
     i = tl.arange(0, BLOCK)
     mask = i < n
     tl.store(old + i, tl.atomic_add(out + i % 4, tl.load(x + i, mask=mask), mask=mask), mask=mask)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_an_atomic_returns_what_was_there(dtype):
     x = torch.randint(0, 8, (10,)).to(dtype)
     out, old = torch.zeros(4, dtype=dtype), torch.empty(10, dtype=dtype)

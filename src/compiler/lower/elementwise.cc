@@ -370,8 +370,14 @@ std::string Elementwise::emit(const Operation& op, const std::vector<std::string
       fail(FL_UNSUPPORTED, "the library function '%s' on 16-bit numbers is not lowered", op.word("symbol").c_str());
     }
     case Op::kPtrToInt:
-    case Op::kIntToPtr:
-      return operands[0];
+    case Op::kIntToPtr: {
+      // A kernel sees the device's own addresses as integers, and follows them where this processor finds them.
+      const auto distance = static_cast<int64_t>(target_.distance);
+      if (distance == 0) return operands[0];
+      const Type address = Type::of(Scalar::kI64);
+      const char* const instruction = op.op == Op::kIntToPtr ? "add" : "sub";
+      return binary(instruction, address, operands[0], integer(distance, Scalar::kI64, width), width, out);
+    }
     case Op::kAddPtr: {
       const Type offset = op.operands[1]->type.element();
       const Type address = Type::of(Scalar::kI64);

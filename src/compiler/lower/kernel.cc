@@ -20,7 +20,13 @@ Kernel::Kernel(const ttir::Function& function, const Target& target, const std::
       constants_(constants),
       schedule_(make_schedule(function)),
       users_(find_users(function)),
-      shared_{module_, target_, schedule_, Elementwise(module_, target_), {}, {}, {}} {}
+      shared_{module_, target_, schedule_, Elementwise(module_, target_), {}, {}, {}, {}} {
+  for (const auto& [value, why] : schedule_.why_stored) {
+    if (value->producer == nullptr) continue;
+    shared_.report.general(place_of(*value->producer) + " (" + shape_text(value->type.shape) +
+                           ") is kept in scratch: " + why);
+  }
+}
 
 // Arguments and the grid, read once a call.
 void Kernel::prologue() {
@@ -43,6 +49,11 @@ void Kernel::prologue() {
     } else {
       entry_.line(value + " = load " + llvm_type(type, 1) + ", ptr " + pointer);
       shared_.scalars[arguments[i]] = value;
+      if (type.pointer && target_.distance != 0) {
+        const std::string seen = module_.fresh();
+        entry_.line(seen + " = add i64 " + value + ", " + std::to_string(static_cast<int64_t>(target_.distance)));
+        shared_.scalars[arguments[i]] = seen;
+      }
     }
   }
   for (int axis = 0; axis < 3; ++axis) {
@@ -102,7 +113,7 @@ LoweredKernel Kernel::run() {
       "exit:\n"
       "  ret void\n"
       "}\n";
-  return {module_.text(text), (arena_ + 63) / 64 * 64, ordered_};
+  return {module_.text(text), (arena_ + 63) / 64 * 64, ordered_, shared_.report.text()};
 }
 
 void Kernel::block(const ttir::Block& block) {

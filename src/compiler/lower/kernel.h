@@ -19,6 +19,7 @@ struct LoweredKernel {
   std::string text;      // a whole LLVM module
   int64_t scratch = 0;   // bytes of arena that each thread needs
   bool ordered = false;  // programs may wait for lower ones
+  std::string report;    // for people: see report.h
 };
 
 // `constants`: arguments, by number, whose value is fixed to an integer. Throws an Error of FL_UNSUPPORTED,
@@ -62,6 +63,9 @@ class Kernel {
   void scan(const Operation& op);
   void atomic(const Operation& op);
   void histogram(const Operation& op);
+  void describe(const std::vector<Sink>& sinks, const Nest& nest);
+  void begin_report(const std::string& title, const std::vector<int64_t>& shape, const std::vector<const Value*>& roots,
+                    int lanes);
   static std::vector<size_t> natural_order(const std::vector<int64_t>& shape);
   static size_t last_dimension(const std::vector<int64_t>& shape);
 

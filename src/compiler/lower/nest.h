@@ -24,6 +24,7 @@
 #include "compiler/lower/counted_loop.h"
 #include "compiler/lower/elementwise.h"
 #include "compiler/lower/llvm_text.h"
+#include "compiler/lower/report.h"
 
 namespace fl::compiler {
 
@@ -37,6 +38,7 @@ struct Surroundings {
   std::unordered_map<const ttir::Value*, int64_t> slots;        // a stored block's offset in the arena, in bytes
   std::unordered_map<const ttir::Value*, std::string>
       induction_total;  // of Schedule::inductions; i64, in bytes or elements
+  Report report;
 };
 
 // An i64 that is the same during the whole nest.
@@ -183,6 +185,7 @@ class Nest {
   Stream& stream(int level) { return *streams_[static_cast<size_t>(level)]; }
   int level_of(const Form& form) const;
   bool holds_vector(const Form& form) const;
+  void note_access(const ttir::Operation& op, const std::optional<Form>& form);
   Piece row_address(const Form& form, int64_t size,
                     int copy);                // a ptr to lane 0, vector term left out unless level says so
   Piece address(const Form& form, int copy);  // a ptr to lane 0
@@ -228,6 +231,7 @@ class Nest {
   Piece row_value(const Form& form);
   void collect_masks(const ttir::Value* value, const Coordinates& at, std::vector<MaskAt>* out,
                      std::set<std::string>* seen);
+  void note_mask(const Atom& atom, bool limits);
   Live live_part(const std::vector<MaskAt>& masks, const std::vector<MaskAt>& sink_masks);
   bool is_assumed(const ttir::Value* mask, const Coordinates& at);
 

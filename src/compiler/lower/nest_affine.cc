@@ -233,9 +233,14 @@ std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates&
       case Op::kReshape:
       case Op::kTrans:
       case Op::kTruncI:
-      case Op::kPtrToInt:
-      case Op::kIntToPtr:
         return inner(0);
+      case Op::kPtrToInt:
+      case Op::kIntToPtr: {
+        std::optional<Form> form = inner(0);
+        const auto distance = static_cast<int64_t>(shared_.target.distance);
+        if (form && distance != 0) form->base = add(form->base, {true, op.op == Op::kIntToPtr ? distance : -distance, {}});
+        return form;
+      }
       case Op::kBitcast:
       case Op::kArithBitcast:
         if (op.operands[0]->type.pointer || op.operands[0]->type.scalar == type.scalar) return inner(0);

@@ -117,6 +117,12 @@ void Nest::collect_masks(const Value* value, const Coordinates& at, std::vector<
     collect_masks(op.operands[i], operand_coordinates(op, i, at), out, seen);
 }
 
+void Nest::note_mask(const Atom& atom, bool limits) {
+  if (mode_ == Mode::kExact || atom.value->producer == nullptr || atom.value->producer->op == Op::kConstant) return;
+  shared_.report.note("the mask of " + place_of(*atom.value->producer) +
+                      (limits ? " bounds the strips: full ones carry no mask" : " is computed lane by lane"));
+}
+
 Nest::Live Nest::live_part(const std::vector<MaskAt>& masks, const std::vector<MaskAt>& sink_masks) {
   const bool outer = analysing_;
   analysing_ = true;  // positions through reshapes are not computed for this
@@ -130,6 +136,7 @@ Nest::Live Nest::live_part(const std::vector<MaskAt>& masks, const std::vector<M
       const std::string name = key(atom.value, atom.at, -1);
       if (!limits.contains(name)) {
         const std::optional<Limit> limit_of_atom = limit(atom);
+        note_mask(atom, limit_of_atom.has_value());
         if (!limit_of_atom) continue;
         limits[name] = *limit_of_atom;
         live.assumed[name] = limit_of_atom->varies;

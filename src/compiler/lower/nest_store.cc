@@ -54,6 +54,7 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
   const ttir::Operation& op = *sink.store;
   const Mask on = mask(op.operands.size() > 2 ? op.operands[2] : nullptr, at, copy);
   const std::optional<Form> form = affine(op.operands[0], at);
+  note_access(op, form);
   const std::string text = as_memory(element, widen(piece, element).text, lanes_, out);
   const int64_t size = ttir::bytes_of(memory.scalar);
   const std::string bits = on.all ? splat_constant("true", Scalar::kI1, false, lanes_) : widen(on.piece, kI1).text;

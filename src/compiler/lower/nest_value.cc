@@ -86,6 +86,7 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
   Piece other{element.pointer ? "0" : llvm_constant(0, element.scalar), 1, 0};
   if (op.operands.size() > 2) other = value(op.operands[2], at, copy);
   const std::optional<Form> form = affine(pointer, at);
+  note_access(op, form);
 
   Piece address_piece;
   bool contiguous = false;

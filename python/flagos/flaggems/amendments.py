@@ -1,0 +1,74 @@
+"""What is done to modules of FlagGems right after they were imported, because the package leaves no other seam.
+
+AFTER maps a module to the function that gets it. Each says why, and what would make it go.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from flagos.flaggems import tuning
+from flagos.flaggems.package import VENDOR
+
+#: Pointwise kernels: elements of a block, and programs of a grid beyond which each takes several blocks.
+POINTWISE_TILE = 4096
+POINTWISE_GRID = 65536
+
+
+def _add_vendor(common: ModuleType) -> None:
+    """FlagGems' vendors are a closed Enum, which cannot be extended: another one takes its place.
+
+    Goes when FlagGems takes vendors from outside.
+    """
+    members = {member.name: member.value for member in common.vendors}
+    members[VENDOR.upper()] = max(members.values()) + 1
+    extended = enum.Enum("vendors", members, module=common.__name__)
+    extended.get_all_vendors = classmethod(lambda cls: {member.name.lower(): member for member in cls})
+    common.vendors = extended
+
+
+def _serve_tuning(backend_utils: ModuleType) -> None:
+    """Tuning files are looked for inside of the package only. Goes when a vendor may bring its own."""
+    of_package = backend_utils.get_tune_config
+
+    @functools.wraps(of_package)
+    def get_tune_config(vendor_name: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        if vendor_name == VENDOR:
+            return tuning.tuning_file()
+        return of_package(vendor_name, *args, **kwargs)
+
+    backend_utils.get_tune_config = get_tune_config
+
+
+def _serve_pointwise(codegen: ModuleType) -> None:
+    """The general table ends in another vendor's tile; ours is an entry of its own, as for every vendor there."""
+    ours = codegen.vendors[VENDOR.upper()]
+    codegen.CODEGEN_COFIGS[ours] = codegen.CodeGenConfig(
+        POINTWISE_TILE, (POINTWISE_GRID,) * 3, 1, True, prefer_1d_tile=False
+    )
+    codegen.HEURISTICS_CONFIG[ours] = lambda tile_size: 1
+
+
+AFTER: dict[str, Callable[[ModuleType], None]] = {
+    "flag_gems.runtime.common": _add_vendor,
+    "flag_gems.runtime.backend.backend_utils": _serve_tuning,
+    "flag_gems.utils.codegen_config_utils": _serve_pointwise,
+}
+
+
+def keep_one_configuration(module: ModuleType) -> None:
+    """Leaves each autotuned kernel of the module one configuration, so that no call times candidates.
+
+    For kernels whose candidates are written in the source; goes when those too can be given by a tuning file.
+    """
+    from triton.runtime.autotuner import Autotuner
+
+    for value in list(vars(module).values()):
+        while value is not None:
+            if isinstance(value, Autotuner) and len(value.configs) > 1:
+                value.configs = [tuning.choose(value.base_fn.__name__, value.configs)]
+            value = getattr(value, "fn", None)

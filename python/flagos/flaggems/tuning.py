@@ -1,0 +1,83 @@
+"""The one configuration of each tuned kernel, for CPU caches.
+
+One configuration means that FlagGems neither times candidates nor opens its database. Matrix products take the blocks
+that the compiler's register tiles and packing were measured with; streaming kernels take rows that fit the first-level
+cache. What is written here is data: names and parameters are those of FlagGems' own tuning files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: By the name of FlagGems' tuning files.
+CONFIGURATIONS: dict[str, dict[str, Any]] = {
+    # Matrix products and what is made of them.
+    "mm": {"BLOCK_M": 128, "BLOCK_N": 128, "BLOCK_K": 128},
+    "mm_self_transpose": {"BLOCK_M": 128, "BLOCK_K": 128},
+    "addmm": {"BLOCK_SIZE_M": 128, "BLOCK_SIZE_N": 128, "BLOCK_SIZE_K": 128},
+    "bmm": {"TILE_M": 128, "TILE_N": 128, "TILE_K": 128, "GROUP_M": 8},
+    "baddbmm": {"TILE_M": 128, "TILE_N": 128, "TILE_K": 128, "GROUP_M": 8},
+    "mv": {"BLOCK_M": 128, "BLOCK_N": 8},
+    "attention": {"BLOCK_M": 64, "BLOCK_N": 64, "PRE_LOAD_V": False},
+    "attention_bwd": {"BLOCK_M1": 32, "BLOCK_N1": 128, "BLOCK_M2": 128, "BLOCK_N2": 32},
+    "conv2d_forward": {"BLOCK_NI_HO_WO": 64, "BLOCK_CO": 32, "BLOCK_CI": 32},
+    "conv2d_backward_weight": {"BLOCK_CI_HK_WK": 32, "BLOCK_CO": 32, "BLOCK_NO": 32},
+    "conv3d_forward": {"BLOCK_NI_DO_HO_WO": 64, "BLOCK_CO": 32, "BLOCK_CI": 32},
+    # Rows: reductions, norms, softmax.
+    "log_softmax": {"BLOCK_M": 8, "BLOCK_N": 512},
+    "softmax_inner": {"TILE_N": 1024},
+    "softmax_non_inner": {"TILE_K": 32},
+    "naive_reduction": {"BLOCK_M": 4, "BLOCK_N": 1024},
+    "vector_norm": {"BLOCK_M": 4, "BLOCK_N": 1024},
+    "var_mean": {"BLOCK_M": 4, "BLOCK_N": 1024},
+    "argmin_split_k": {"BLOCK_M": 4, "BLOCK_N": 64, "BLOCK_K": 32},
+    "layer_norm_persistent": {},
+    "layer_norm_loop": {"TILE_N": 4096},
+    "layer_norm_backward": {"BLOCK_ROW_SIZE": 1, "BLOCK_COL_SIZE": 2048},
+    "weight_bias_backward": {"BLOCK_ROW_SIZE": 128, "BLOCK_COL_SIZE": 8},
+    "rms_norm_loop": {"TILE_N": 4096},
+    "batch_norm": {},
+    "instancenorm": {},
+    "instance_norm_loop": {"TILE_N": 4096},
+    "instance_norm_backward": {"BLOCK_ROW_SIZE": 1, "BLOCK_COL_SIZE": 2048},
+    "instance_norm_weight_bias_backward": {"BLOCK_BATCH_SIZE": 1, "BLOCK_COL_SIZE": 2048},
+    "weight_norm_kernel": {"BLOCK_ROW_SIZE": 4, "BLOCK_COL_SIZE": 512},
+    "weight_norm_kernel_first": {"BLOCK_ROW_SIZE": 1, "BLOCK_COL_SIZE": 2048},
+    "weight_norm_kernel_last": {"BLOCK_ROW_SIZE": 512, "BLOCK_COL_SIZE": 8},
+    "cross_entropy_loss": {"BLOCK_C": 1024, "BLOCK_D": 1},
+    "cross_entropy_loss_sum_and_scale": {"BLOCK_N": 1024},
+    # Streams and indices.
+    "masked_fill": {"BLOCK_SIZE": 4096},
+    "masked_select": {"BLOCK_SIZE": 4096},
+    "count_nonzero": {"BLOCK_SIZE": 4096},
+    "nonzero": {"BLOCK_SIZE": 4096},
+    "randperm": {},
+    "vstack": {"BLOCK_SIZE": 4096},
+    "triu": {"M_BLOCK_SIZE": 1, "N_BLOCK_SIZE": 2048},
+    "triu_batch": {"BATCH_BLOCK_SIZE": 1, "MN_BLOCK_SIZE": 512},
+    "kron": {"BLOCK_M": 1, "BLOCK_N": 1024},
+    "index": {"BLOCK_SIZE0": 1, "BLOCK_SIZE1": 1024},
+    "index_put": {"BLOCK_SIZE0": 1, "BLOCK_SIZE1": 1024},
+    "gated_activation": {"BLOCK_M": 1, "BLOCK_N": 1024},
+    "conj_physical": {"BLOCK_SIZE": 1024},
+    "replication_pad3d": {"BLOCK_H": 16, "BLOCK_W": 64},
+    "upsample_nearest1d": {"BLOCK_SIZE": 1024},
+    "upsample_nearest2d": {"BLOCK_SIZE": 1024},
+    "upsample_nearest3d": {"BLOCK_SIZE": 1024},
+    "upsample_bicubic2d_aa": {"BLOCK_X": 64, "BLOCK_Y": 2},
+}
+
+#: By the name of the kernel, for those whose candidates stand beside the kernel in FlagGems' sources: the values that
+#: choose among the candidates. A kernel that is not named keeps the first.
+KERNELS: dict[str, dict[str, Any]] = {}
+
+
+def tuning_file() -> dict[str, list[dict[str, Any]]]:
+    """CONFIGURATIONS in the shape of FlagGems' tuning files, which it reads per vendor."""
+    return {name: [{"META": dict(values), "num_warps": 1, "num_stages": 1}] for name, values in CONFIGURATIONS.items()}
+
+
+def choose(kernel: str, candidates: list[Any]) -> Any:
+    """Of triton.Config candidates: the one whose values agree best with KERNELS; the first among equals."""
+    wanted = KERNELS.get(kernel, {})
+    return max(candidates, key=lambda config: sum(config.kwargs.get(k) == v for k, v in wanted.items()))

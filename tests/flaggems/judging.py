@@ -1,0 +1,35 @@
+"""Which of FlagGems' own cases can be judged on this device, and what the others lack.
+
+A case is excluded for a reason of FlagGems, of its tests or of PyTorch alone, never because of what our compiler
+refuses or gets wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """Cases whose id and error both match are not judged."""
+
+    cases: str  # a regular expression, searched in "tests/test_x.py::test_y[params]"
+    error: str  # searched in "TypeError: text"
+    reason: str
+
+    def matches(self, case: str, error: str) -> bool:
+        return bool(re.search(self.cases, case) and re.search(self.error, error))
+
+
+EXCLUSIONS = (
+    Exclusion(
+        r"test_addmv", r"addmv input tensors must have the same dtype", "the test asks PyTorch's CPU for mixed dtypes"
+    ),
+    Exclusion(r"", r"Torch not compiled with CUDA enabled", "the test makes tensors of another vendor's device"),
+)
+
+
+def excluded(case: str, error: str) -> str | None:
+    """Why the case cannot be judged; None when it can."""
+    return next((row.reason for row in EXCLUSIONS if row.matches(case, error)), None)
