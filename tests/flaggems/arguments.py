@@ -1,4 +1,4 @@
-"""Arguments for every operator that FlagGems registers, as data: where PyTorch's operator database brings them, and the rest.
+"""Arguments for every operator that FlagGems registers, as data: from PyTorch's operator database, or made here.
 
 The database speaks of functions ("nn.functional.pad"), FlagGems of overloads ("reflection_pad1d.out"). A function of
 the database is run on the CPU and the calls of the overload that it leads to are taken down (calls.py). SOURCES names
@@ -189,7 +189,9 @@ MADE: dict[str, tuple[tuple[torch.dtype, ...], Make]] = {
     ),
     "_index_put_impl_": (
         FLOATS,
-        lambda t: _call(t(8, 5), [t.index(6, below=8)], t(6, 5), False) + _call(t(8, 5), [t.index(6, below=8)], t(6, 5), True),
+        lambda t: (
+            _call(t(8, 5), [t.index(6, below=8)], t(6, 5), False) + _call(t(8, 5), [t.index(6, below=8)], t(6, 5), True)
+        ),
     ),
     "_upsample_bicubic2d_aa": (F32, lambda t: _call(t(2, 3, 12, 10), [7, 5], False)),
     "_upsample_bicubic2d_aa_backward": (F32, lambda t: _call(t(2, 3, 7, 5), [7, 5], [2, 3, 12, 10], False)),

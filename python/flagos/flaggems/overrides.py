@@ -6,6 +6,7 @@ without a look, results of a dtype or shape that PyTorch does not give. A row go
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
 from typing import Any
@@ -84,9 +85,111 @@ def layer_norm(
     return out, mean.view(kept), deviation.view(kept)
 
 
+def _in_place(name: str) -> Function:
+    """The first operand holds the result, where FlagGems returns a new tensor."""
+
+    def function(x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        result = _original(name)(x, *args, **kwargs)
+        return x if result.data_ptr() == x.data_ptr() else x.copy_(result)
+
+    return function
+
+
+def _into_dense(name: str) -> Function:
+    """FlagGems writes `out` as if it were contiguous."""
+
+    def function(*args: Any, out: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        if not out.is_contiguous():
+            raise NotImplementedError("FlagGems writes into contiguous outputs alone")
+        return _original(name)(*map(_dense, args), out=out, **kwargs)
+
+    return function
+
+
+def _narrow(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.dtype in (torch.float16, torch.bfloat16)
+
+
+def _in_float(name: str) -> Function:
+    """Operands of 16 bits are widened and the result rounded: Triton's rounding functions take none, and partial sums
+    do not fit float16."""
+
+    def function(x: Any, *args: Any, **kwargs: Any) -> Any:
+        operands = (x, *args)
+        if not any(map(_narrow, operands)):
+            return _original(name)(x, *args, **kwargs)
+        dtype = functools.reduce(torch.promote_types, [o.dtype for o in operands if isinstance(o, torch.Tensor)])
+        wide = [operand.float() if _narrow(operand) else operand for operand in operands]
+        return _original(name)(*wide, **kwargs).to(dtype)
+
+    return function
+
+
+def _in_float_in_place(name: str) -> Function:
+    def function(x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        if not _narrow(x):
+            return _original(name)(x, *args, **kwargs)
+        wide = [arg.float() if _narrow(arg) else arg for arg in args]
+        return x.copy_(_original(name)(x.float(), *wide, **kwargs))
+
+    return function
+
+
+def _groups_of_a_power_of_two(name: str, channels: int, groups: int) -> Function:
+    """The kernel's block of channels reaches into the next group otherwise. The numbers are those of the arguments."""
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        size = args[channels] // args[groups]
+        if size & (size - 1):
+            raise NotImplementedError(f"groups of {size} channels: FlagGems' kernel is right for powers of two")
+        return _original(name)(*args, **kwargs)
+
+    return function
+
+
+def nll_loss_forward(
+    self: torch.Tensor, target: torch.Tensor, weight: Any = None, reduction: int = 1, ignore_index: int = -100
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Without a reduction there is no sum of weights."""
+    loss, total = _original("nll_loss_forward")(self, target, weight, reduction, ignore_index)
+    return loss, total if reduction else torch.zeros((), dtype=self.dtype, device=self.device)
+
+
+def _upsample_nearest_exact1d(input: torch.Tensor, output_size: Any, scales: float | None = None) -> torch.Tensor:
+    """The nearest element of each output's centre; FlagGems takes that of its left edge."""
+    width, out = input.shape[-1], int(output_size[0])
+    scale = 1 / scales if scales else width / out
+    centres = (torch.arange(out, device=input.device, dtype=torch.float32) + 0.5) * scale
+    return torch.index_select(input, input.dim() - 1, centres.floor().clamp(max=width - 1).to(torch.int64))
+
+
+#: Operands that FlagGems' kernel takes for contiguous without a look.
+_DENSE = (
+    "_safe_softmax",
+    "_upsample_bicubic2d_aa",
+    "amax",
+    "aminmax",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "dot",
+    "hardsigmoid",
+    "log_softmax_backward",
+    "slice_backward",
+    "softmax_backward",
+    "weight_norm_interface",
+)
+
 FUNCTIONS: dict[str, Function] = {
-    "slice_backward": _with_operands("slice_backward", _dense),
-    "conv3d": _with_operands("conv3d", _dense),
+    **{name: _with_operands(name, _dense) for name in _DENSE},
+    **{name: _into_dense(name) for name in ("cumsum_out", "hardsigmoid_out")},
+    "scatter_add_": _in_place("scatter_add_"),
+    **{name: _in_float(name) for name in ("vector_norm", "div_mode", "floor_divide")},
+    **{name: _in_float_in_place(name) for name in ("div_mode_", "floor_divide_")},
+    "group_norm": _groups_of_a_power_of_two("group_norm", 4, 6),
+    "group_norm_backward": _groups_of_a_power_of_two("group_norm_backward", 6, 8),
+    "nll_loss_forward": nll_loss_forward,
+    "_upsample_nearest_exact1d": _upsample_nearest_exact1d,
     "atan2": _with_operands("atan2", _integers_as_floats),
     "erf": _with_operands("erf", _integers_as_floats),
     "log": _with_operands("log", _integers_as_floats),
