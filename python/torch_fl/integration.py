@@ -10,6 +10,7 @@ stands already: every kernel starts by fl_launch, memory comes from one pool, th
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -63,24 +64,38 @@ def _function(op: str) -> Callable[..., Any]:
     import flag_gems
     from triton.compiler.errors import CompilationError
 
+    writes_operands = routing._schema(op).is_mutable
     function = derived.FUNCTIONS.get(op) or next(entry[1] for entry in flag_gems._FULL_CONFIG if entry[0] == op)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if op in NOT_WITHOUT_ELEMENTS and any(isinstance(arg, torch.Tensor) and not arg.numel() for arg in args):
             routing.decline("FlagGems' kernel reads outside of operands without elements")
-        before = launch_count()
+        before = launch_count() - _spent.launches
         try:
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
         except (CompileError, CompilationError) as error:
-            if launch_count() != before:
+            if launch_count() - _spent.launches != before:
                 raise
             routing.decline(f"a kernel of FlagGems does not compile: {_first_sentence(error)}", remember=True)
         except REFUSALS as error:
-            if launch_count() != before:
+            if launch_count() - _spent.launches != before:
                 raise
             routing.decline(f"FlagGems does not serve such a call: {type(error).__name__} {error}".rstrip())
 
+        if not writes_operands:
+            _spent.launches = launch_count() - before
+        return result
+
     return call
+
+
+class _Spent(threading.local):
+    """Launches of finished calls that wrote nothing but their own results: what called them may still go elsewhere."""
+
+    launches = 0
+
+
+_spent = _Spent()
 
 
 def _first_sentence(error: Exception) -> str:

@@ -55,8 +55,26 @@ DIRECT: dict[str, str] = {
     "gather_backward": "PyTorch composes it of scatter_add",
 }
 
+_INTEGERS = ("int64", "int32")
+
 #: Dtypes that FlagGems' kernels do not take; such calls go on to the next target.
-UNSERVED: dict[str, tuple[str, ...]] = {}
+UNSERVED: dict[str, tuple[str, ...]] = {
+    # tl.dot has no integers of more than eight bits.
+    **dict.fromkeys(("addmm", "addmm.out", "baddbmm", "bmm", "bmm.out", "mm", "mm.out"), _INTEGERS),
+    # The loop of the kernel carries a predicate that becomes an integer.
+    **dict.fromkeys(("cummax", "cummin"), ("bool",)),
+    # Triton adds no predicates atomically.
+    **dict.fromkeys(
+        ("index_put", "index_put_", "index_add", "index_add_", "scatter.reduce", "scatter_.reduce", "scatter_add_"),
+        ("bool",),
+    ),
+    # Results of integers are floats, which the given output cannot hold.
+    "special_i0e.out": (*_INTEGERS, "bool"),
+    "sgn_": ("bool",),
+}
+
+#: Entries whose CPU kernel takes its operands for contiguous, so that it is no reference for others.
+WITHOUT_GAPS = frozenset(("_weight_norm_interface",))
 
 #: Entries that FlagGems gets wrong.
 WRONG: dict[str, str] = {}

@@ -55,9 +55,9 @@ def _absent_as_empty(name: str) -> Function:
 
     def function(inp: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         results = _original(name)(inp, *args, **kwargs)
-        return tuple(
-            torch.empty(0, dtype=torch.int64, device=inp.device) if result is None else result for result in results
-        )
+        made = results if isinstance(results, tuple) else (results, None, None)
+        empty = torch.empty(0, dtype=torch.int64, device=inp.device)
+        return tuple(empty.clone() if result is None else result for result in made)
 
     return function
 
@@ -65,6 +65,16 @@ def _absent_as_empty(name: str) -> Function:
 def _of_first_dtype(name: str) -> Function:
     def function(mean: torch.Tensor, std: Any, *, generator: Any = None) -> torch.Tensor:
         return _original(name)(mean, std, generator=generator).to(mean.dtype)
+
+    return function
+
+
+def _shift(name: str) -> Function:
+    """FlagGems hands an absent `out` to its kernel."""
+
+    def function(self: torch.Tensor, other: Any, *, out: torch.Tensor | None = None) -> torch.Tensor:
+        kernel = getattr(importlib.import_module(f"flag_gems.ops.{name}"), f"{name}_kernel")
+        return kernel(self, other) if out is None else kernel(self, other, out0=out)
 
     return function
 
@@ -89,7 +99,7 @@ def _in_place(name: str) -> Function:
     """The first operand holds the result, where FlagGems returns a new tensor."""
 
     def function(x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        result = _original(name)(x, *args, **kwargs)
+        result = _original(name)(x.contiguous(), *map(_dense, args), **kwargs)
         return x if result.data_ptr() == x.data_ptr() else x.copy_(result)
 
     return function
@@ -135,6 +145,18 @@ def _in_float_in_place(name: str) -> Function:
     return function
 
 
+def _refusing_errors(name: str) -> Function:
+    """What FlagGems meets with PyTorch's errors halfway, it does not serve."""
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return _original(name)(*args, **kwargs)
+        except RuntimeError as error:
+            raise NotImplementedError(str(error).splitlines()[0]) from error
+
+    return function
+
+
 def _groups_of_a_power_of_two(name: str, channels: int, groups: int) -> Function:
     """The kernel's block of channels reaches into the next group otherwise. The numbers are those of the arguments."""
 
@@ -163,26 +185,53 @@ def _upsample_nearest_exact1d(input: torch.Tensor, output_size: Any, scales: flo
     return torch.index_select(input, input.dim() - 1, centres.floor().clamp(max=width - 1).to(torch.int64))
 
 
+_INTO_DENSE = (
+    "cumsum_out",
+    "hardsigmoid_out",
+    "reflection_pad1d_out",
+    "reflection_pad2d_out",
+    "sum_dim_out",
+    "sum_out",
+)
+#: Those that fail halfway, with an error of PyTorch's, on calls that they do not serve.
+_PARTLY = ("count_nonzero", "index_put", "index_put_", "masked_scatter_", "polar")
+
 #: Operands that FlagGems' kernel takes for contiguous without a look.
 _DENSE = (
     "_safe_softmax",
     "_upsample_bicubic2d_aa",
     "amax",
     "aminmax",
+    "batch_norm",
+    "batch_norm_backward",
     "conv1d",
     "conv2d",
     "conv3d",
     "dot",
     "hardsigmoid",
     "log_softmax_backward",
+    "quantile",
+    "repeat_interleave_self_tensor",
+    "repeat_interleave_tensor",
+    "scatter",
+    "select_scatter",
     "slice_backward",
+    "slice_scatter",
     "softmax_backward",
+    "upsample_nearest1d",
+    "upsample_nearest2d",
+    "upsample_nearest3d",
+    "var",
+    "var_correction",
+    "var_dim",
+    "var_mean",
     "weight_norm_interface",
 )
 
 FUNCTIONS: dict[str, Function] = {
     **{name: _with_operands(name, _dense) for name in _DENSE},
-    **{name: _into_dense(name) for name in ("cumsum_out", "hardsigmoid_out")},
+    **{name: _into_dense(name) for name in _INTO_DENSE},
+    **{name: _refusing_errors(name) for name in _PARTLY},
     "scatter_add_": _in_place("scatter_add_"),
     **{name: _in_float(name) for name in ("vector_norm", "div_mode", "floor_divide")},
     **{name: _in_float_in_place(name) for name in ("div_mode_", "floor_divide_")},
@@ -203,6 +252,7 @@ FUNCTIONS: dict[str, Function] = {
     "_unique2": _absent_as_empty("_unique2"),
     "unique_consecutive": _absent_as_empty("unique_consecutive"),
     "normal_tensor_float": _of_first_dtype("normal_tensor_float"),
+    **{name: _shift(name) for name in ("bitwise_left_shift", "bitwise_right_shift")},
     "nan_to_num": nan_to_num,
     "layer_norm": layer_norm,
 }
