@@ -71,10 +71,11 @@ UNSERVED: dict[str, tuple[str, ...]] = {
     # Results of integers are floats, which the given output cannot hold.
     "special_i0e.out": (*_INTEGERS, "bool"),
     "sgn_": ("bool",),
+    "topk": (*_INTEGERS, "bool"),
 }
 
 #: Entries whose CPU kernel takes its operands for contiguous, so that it is no reference for others.
-WITHOUT_GAPS = frozenset(("_weight_norm_interface",))
+WITHOUT_GAPS = frozenset(("_weight_norm_interface", "native_group_norm_backward"))
 
 #: Entries that FlagGems gets wrong.
 WRONG: dict[str, str] = {}

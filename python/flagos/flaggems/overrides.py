@@ -55,9 +55,9 @@ def _absent_as_empty(name: str) -> Function:
 
     def function(inp: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         results = _original(name)(inp, *args, **kwargs)
-        made = results if isinstance(results, tuple) else (results, None, None)
-        empty = torch.empty(0, dtype=torch.int64, device=inp.device)
-        return tuple(empty.clone() if result is None else result for result in made)
+        return tuple(
+            torch.empty(0, dtype=torch.int64, device=inp.device) if result is None else result for result in results
+        )
 
     return function
 
@@ -77,6 +77,26 @@ def _shift(name: str) -> Function:
         return kernel(self, other) if out is None else kernel(self, other, out0=out)
 
     return function
+
+
+def zero(self: torch.Tensor) -> torch.Tensor:
+    """A new tensor; FlagGems overwrites the operand."""
+    return _original("zeros_like")(self)
+
+
+def topk(x: torch.Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
+    """The kernel pads a row by the least float, which integers do not have."""
+    if not x.is_floating_point():
+        raise NotImplementedError("FlagGems picks among floats alone")
+    return _original("topk")(x.contiguous(), k, dim, largest, sorted)
+
+
+def unique_consecutive(
+    input: torch.Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    if dim is not None:
+        raise NotImplementedError("an axis: FlagGems hands it to PyTorch and mixes up the results")
+    return _absent_as_empty("unique_consecutive")(input, return_inverse, return_counts)
 
 
 def nan_to_num(A: torch.Tensor, nan: Any = None, posinf: Any = None, neginf: Any = None) -> torch.Tensor:
@@ -114,6 +134,26 @@ def _into_dense(name: str) -> Function:
         return _original(name)(*map(_dense, args), out=out, **kwargs)
 
     return function
+
+
+def _through_dense(name: str) -> Function:
+    """FlagGems writes as many elements as there are from the first on, whatever the strides."""
+
+    def function(x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        if x.is_contiguous():
+            return _original(name)(x, *args, **kwargs)
+        dense = x.contiguous()
+        _original(name)(dense, *args, **kwargs)
+        return x.copy_(dense)
+
+    return function
+
+
+def gather_backward(grad: torch.Tensor, self: torch.Tensor, dim: int, index: torch.Tensor, sparse_grad: bool) -> Any:
+    """FlagGems finds out that it adds no bfloat16 when it has begun."""
+    if grad.dtype == torch.bfloat16:
+        raise NotImplementedError("FlagGems scatters no sums of bfloat16")
+    return _original("gather_backward")(grad, self, dim, index, sparse_grad)
 
 
 def _narrow(value: Any) -> bool:
@@ -194,7 +234,7 @@ _INTO_DENSE = (
     "sum_out",
 )
 #: Those that fail halfway, with an error of PyTorch's, on calls that they do not serve.
-_PARTLY = ("count_nonzero", "index_put", "index_put_", "masked_scatter_", "polar")
+_PARTLY = ("count_nonzero", "index_put", "index_put_", "masked_scatter_", "polar", "sinh_", "_index_put_impl_")
 
 #: Operands that FlagGems' kernel takes for contiguous without a look.
 _DENSE = (
@@ -208,6 +248,8 @@ _DENSE = (
     "conv2d",
     "conv3d",
     "dot",
+    "dropout_backward",
+    "group_mm",
     "hardsigmoid",
     "log_softmax_backward",
     "quantile",
@@ -232,6 +274,8 @@ FUNCTIONS: dict[str, Function] = {
     **{name: _with_operands(name, _dense) for name in _DENSE},
     **{name: _into_dense(name) for name in _INTO_DENSE},
     **{name: _refusing_errors(name) for name in _PARTLY},
+    **{name: _through_dense(name) for name in ("zero_", "uniform_", "normal_", "exponential_", "bernoulli_")},
+    "gather_backward": gather_backward,
     "scatter_add_": _in_place("scatter_add_"),
     **{name: _in_float(name) for name in ("vector_norm", "div_mode", "floor_divide")},
     **{name: _in_float_in_place(name) for name in ("div_mode_", "floor_divide_")},
@@ -250,7 +294,9 @@ FUNCTIONS: dict[str, Function] = {
     "prod": _sums_integers_as_int64("prod"),
     "prod_dim": _sums_integers_as_int64("prod_dim"),
     "_unique2": _absent_as_empty("_unique2"),
-    "unique_consecutive": _absent_as_empty("unique_consecutive"),
+    "topk": topk,
+    "zero": zero,
+    "unique_consecutive": unique_consecutive,
     "normal_tensor_float": _of_first_dtype("normal_tensor_float"),
     **{name: _shift(name) for name in ("bitwise_left_shift", "bitwise_right_shift")},
     "nan_to_num": nan_to_num,
