@@ -13,8 +13,8 @@ PY := $(VENV)/bin/python
 TORCH_DIR = $(shell $(PY) -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])')
 CONFIGURE = cmake -S . -G Ninja -DFLAGOS_TESTS=ON
 
-.PHONY: help setup build install run test test-long bench conformance conformance-full ctest pytest asan tsan fuzz \
-        wheel check-torch lint format clean test-lightx2v
+.PHONY: help setup build run test test-long test-flaggems test-lightx2v flaggems-entries bench conformance \
+        conformance-full ctest pytest asan tsan fuzz wheel check-torch lint format clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 26
@@ -39,7 +39,7 @@ ctest: build  ## the C++ tests
 pytest: build  ## the Python tests (ARGS="-k routing")
 	$(PY) -m pytest tests $(ARGS)
 
-test-long: test fuzz conformance-full  ## test, a million inputs a fuzzer, every operator sample
+test-long: test fuzz conformance-full flaggems-entries  ## test, a million inputs a fuzzer, every operator sample
 
 LIGHTX2V ?=
 LIGHTX2V_NEEDS = einops==0.8.2 loguru==0.7.3 pillow==13.0.0
@@ -53,6 +53,14 @@ conformance: build  ## PyTorch's operator, module and optimizer databases agains
 
 conformance-full: build  ## the same, every dtype and sample
 	$(PY) -m tests.conformance --tier full $(ARGS)
+
+FLAGGEMS ?=
+test-flaggems: build  ## FlagGems' own tests from a checkout of v5.0.2: FLAGGEMS=path (ARGS="--sample 4 test_add.py")
+	@test -n "$(FLAGGEMS)" || { echo 'Name a checkout of FlagGems v5.0.2: make test-flaggems FLAGGEMS=../FlagGems'; exit 1; }
+	$(PY) -m tests.flaggems --checkout $(FLAGGEMS) $(ARGS)
+
+flaggems-entries: build  ## every operator that FlagGems registers, all dtypes and gradients, against cpu
+	FLAGGEMS_ENTRIES=all $(PY) -m pytest tests/flaggems $(ARGS)
 
 bench: build  ## times, as ratios against cpu in the same run
 	$(PY) -m benchmarks $(ARGS)

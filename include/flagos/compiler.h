@@ -116,10 +116,16 @@ FL_EXPORT fl_status fl_cache_find(const char* folder, const char* ttir, uint64_t
 /* FL_INTERNAL with the reason when the file cannot be written; nothing else is affected. */
 FL_EXPORT fl_status fl_cache_store(const char* folder, const fl_compiled* compiled);
 
+/* tl.device_assert: FL_INTERNAL with the assertion's text when one has failed in a kernel of this process since the
+ * last call, on any thread; FL_OK at next to no cost otherwise. A program whose assertion fails ends there, and so do
+ * those that its thread had not begun; what others wrote stays. Ask when the launch is done. */
+FL_EXPORT fl_status fl_compiler_failed_assertion(void);
+
 /* This library's version as the cache knows it: it changes with every build whose code differs. */
 FL_EXPORT const char* fl_compiler_version(void);
 
-/* A fl_symbol_resolver for compiled kernels: the functions of the C library and libm that they may call; 0 for others.
+/* A fl_symbol_resolver for compiled kernels: what tl.device_print and tl.device_assert call, and the functions of the C
+ * library and libm; 0 for others.
  */
 FL_EXPORT uint64_t fl_compiler_resolve(void* context, const char* name);
 

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/struct_size.h"
 #include "compiler/analysis/strides.h"
+#include "compiler/device_debug.h"
 #include "compiler/program.h"
 #include "compiler/ttir/parser.h"
 #include "compiler/ttir/printer.h"
@@ -138,6 +139,7 @@ fl_status fl_compiler_explain(const fl_compiler_program* program, fl_text_sink s
 }
 
 uint64_t fl_compiler_resolve(void*, const char* name) {
+  if (const uint64_t own = fl::compiler::device_function(name)) return own;
   // libm is a library of its own: it need not be in the global scope of a Python process.
   static void* const libm = dlopen("libm.so.6", RTLD_NOW | RTLD_LOCAL);
   void* found = libm == nullptr ? nullptr : dlsym(libm, name);

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "flagos/compiler.h"
 #include "flagos/runtime.h"
 #include "launcher/kernel.h"
 #include "launcher/plan.h"
@@ -127,6 +128,7 @@ PyObject* launch(PyObject* self, PyObject* arguments, PyObject*) {
     Py_BEGIN_ALLOW_THREADS;
     status = fl_launch(variant.kernel, &config, frame.arguments, static_cast<uint32_t>(plan.size()), stream);
     Py_END_ALLOW_THREADS;
+    if (status == FL_OK) status = fl_compiler_failed_assertion();
     if (status != FL_OK) raise(shared()->kernel_error.get(), "%s", fl_last_error());
 
     call_hook(PyTuple_GetItem(arguments, kExit), metadata);

@@ -3,12 +3,10 @@
 // Note [Products]: where tt.dot stands, its factors are packed, each by a loop nest of its own, so whatever they are
 // computed from - masks, remainders, conversions - is no concern of the product. If the sum only goes round the loop
 // (analysis/product.h), the product itself waits: a chunk of steps is packed before one call multiplies them all, which
-// reads and writes each sum once. Rows and columns that no store looks at are neither packed nor multiplied. The packed
-// factors of a whole program stay where they are for the next one: programs that differ in nothing that decides a
-// factor skip its packing, which in Triton's grouped order is all but one in GROUP_M.
+// reads and writes each sum once. Rows and columns that no store looks at are neither packed nor multiplied. What a
+// program has packed stays for later ones (kernel_kept.cc).
 
 #include <algorithm>
-#include <limits>
 
 #include "base/error.h"
 #include "compiler/lower/dot_code.h"
@@ -21,13 +19,14 @@ const Type kI1 = Type::of(Scalar::kI1);
 const Type kI64 = Type::of(Scalar::kI64);
 
 constexpr int64_t kKeptBytes = int64_t{4} << 20;  // of each packed factor, a thread: K up to 8192 for 128 floats
-constexpr int kForever = std::numeric_limits<int>::max();
 
 }  // namespace
 
-std::string Kernel::arena_pointer(int64_t offset) {
+std::string Kernel::arena_pointer(int64_t offset, Stream& out) {
   const std::string place = module_.fresh();
-  out_->line(place + " = getelementptr i8, ptr %scratch, i64 " + std::to_string(offset));
+  const bool kept = offset >= kKeptOffsets;
+  out.line(place + " = getelementptr i8, ptr " + (kept ? "%kept" : "%scratch") + ", i64 " +
+           std::to_string(kept ? offset - kKeptOffsets : offset));
   return place;
 }
 
@@ -136,35 +135,6 @@ bool Kernel::may_store(const DotPlan& plan, const Operation& store) const {
   return scalar == plan.sum || (!plan.amx() && plan.sum == Scalar::kF32 && ttir::bits_of(scalar) == 16);
 }
 
-// Whether the buffer holds what this program would pack. If not, it is noted that it will.
-std::string Kernel::find_kept(const Product& product, const PackedFactor& factor, const std::string& chunks) {
-  const Operation& at = product.loop != nullptr ? *product.loop : *product.dot;
-  if (!may_keep_factors(function_, at, schedule_)) return "";
-  const auto decide = deciders(factor.block, product.loop, schedule_);
-  if (!decide) return "";
-  for (const Value* value : *decide)
-    if (!shared_.scalars.contains(value)) return "";
-  std::vector<std::string> now;
-  for (const Value* value : *decide) now.push_back(wide(value));
-  // Fewer rows or columns may have been live; and more chunks than there is room for are not kept.
-  now.push_back(factor.along == 0 ? product.rows : product.columns);
-  const int64_t slot = allocate_bytes(static_cast<int64_t>(8 * now.size() + 8), kForever);
-  const std::string known = arena_pointer(slot);
-  const std::string start = module_.fresh();  // each launch begins anew
-  entry_.line(start + " = getelementptr i8, ptr %scratch, i64 " + std::to_string(slot));
-  entry_.line("store i64 0, ptr " + start);
-  std::string same = shared_.ops.compare("icmp", "ne", kI64, load_i64(known), "0", 1, *out_);
-  for (size_t i = 0; i < now.size(); ++i) {
-    const std::string place = arena_pointer(slot + static_cast<int64_t>(8 * i + 8));
-    const std::string equal = shared_.ops.compare("icmp", "eq", kI64, load_i64(place), now[i], 1, *out_);
-    same = shared_.ops.binary("and", kI1, same, equal, 1, *out_);
-    out_->line("store i64 " + now[i] + ", ptr " + place);
-  }
-  const std::string fits = shared_.ops.convert("zext", kI1, kI64, chunks, 1, *out_);
-  out_->line("store i64 " + fits + ", ptr " + known);
-  return shared_.ops.binary("and", kI1, same, chunks, 1, *out_);
-}
-
 // Everything that is known before the first step, written where the loop (or the dot) begins.
 std::unique_ptr<Product> Kernel::begin_product(const Operation& dot, const Operation* loop) {
   const std::optional<DotPlan> plan = plan_dot(dot, target_, loop != nullptr);
@@ -183,28 +153,31 @@ std::unique_ptr<Product> Kernel::begin_product(const Operation& dot, const Opera
 
   const Operation& at = loop != nullptr ? *loop : dot;
   const bool keeps = may_keep_factors(function_, at, schedule_);
-  int64_t chunks = 1;
-  if (keeps && loop != nullptr)
-    chunks = std::max<int64_t>(1, kKeptBytes / std::max(product->left.chunk_bytes, product->right.chunk_bytes));
-  const int until = keeps ? kForever : schedule_.end.at(&at);
+  const int until = std::max(position_, schedule_.end.at(&at));
   std::string fits = "true";
+  std::string needed = "1";
   product->chunk_step = "0";
+  int64_t chunks = 1;
+  if (keeps)
+    chunks = std::max<int64_t>(1, kKeptBytes / std::max(product->left.chunk_bytes, product->right.chunk_bytes));
   if (loop != nullptr) {
-    // ceil((upper - lower) / step) of the loop, whose step is positive
+    // Chunks of the loop, whose step is positive: ceil((upper - lower) / (step * steps of a chunk)).
     const std::string span =
         shared_.ops.binary("sub", kI64, wide(loop->operands[1]), wide(loop->operands[0]), 1, *out_);
     const std::string step = shared_.ops.intrinsic("smax", kI64, {wide(loop->operands[2]), "1"}, 1, *out_);
-    const std::string room = shared_.ops.binary("mul", kI64, step, std::to_string(chunks * plan->steps), 1, *out_);
-    fits = shared_.ops.compare("icmp", "sle", kI64, span, room, 1, *out_);
+    const std::string stride = shared_.ops.binary("mul", kI64, step, std::to_string(plan->steps), 1, *out_);
+    std::string up = shared_.ops.binary("add", kI64, span, stride, 1, *out_);
+    up = shared_.ops.binary("sub", kI64, up, "1", 1, *out_);
+    needed = shared_.ops.binary("sdiv", kI64, up, stride, 1, *out_);
+    fits = shared_.ops.compare("icmp", "sle", kI64, needed, std::to_string(chunks), 1, *out_);
     product->chunk_step = shared_.ops.convert("zext", kI1, kI64, fits, 1, *out_);
   }
   for (PackedFactor* factor : {&product->left, &product->right}) {
-    if (keeps) factor->kept = find_kept(*product, *factor, fits);
-    // What is used once is gone with the product; only what is kept needs its place for good.
-    factor->buffer =
-        allocate_bytes(chunks * factor->chunk_bytes, factor->kept.empty() ? std::max(until, position_) : kForever);
+    if (keeps) find_kept(*product, factor, {chunks, needed, fits});
+    const int64_t bytes = chunks * factor->chunk_bytes;
+    factor->buffer = factor->kept.empty() ? allocate_bytes(bytes, until) : allocate_kept(bytes);
   }
-  if (plan->has_offset()) product->right.offsets = allocate_bytes(chunks * plan->columns * 4, keeps ? kForever : until);
+  if (plan->has_offset()) product->right.offsets = allocate_bytes(chunks * plan->columns * 4, until);
   if (loop != nullptr) {
     product->state = allocate_bytes(16, schedule_.end.at(loop));
     const std::string state = arena_pointer(product->state);
@@ -323,8 +296,9 @@ void Kernel::pack_unless_kept(const Product& product, PackedFactor* factor, cons
   auto scaled = [&](const std::string& number, int64_t by) {
     return shared_.ops.binary("mul", kI64, number, std::to_string(by), 1, *out_);
   };
+  const std::string number = shared_.ops.binary("add", kI64, factor->first, chunk, 1, *out_);
   const std::string within =
-      shared_.ops.binary("add", kI64, scaled(chunk, factor->chunk_bytes), scaled(step, factor->step_bytes), 1, *out_);
+      shared_.ops.binary("add", kI64, scaled(number, factor->chunk_bytes), scaled(step, factor->step_bytes), 1, *out_);
   const std::string to = shared_.ops.binary("add", kI64, base, within, 1, *out_);
   if (factor->kept.empty()) return pack(product, factor, to);
   const std::string write = module_.fresh_label();
@@ -341,7 +315,8 @@ void Kernel::multiply(const Product& product, const std::string& steps, const st
                       const std::string& last) {
   const DotPlan& plan = product.plan;
   auto chunk_of = [&](const PackedFactor& factor) {
-    const std::string distance = shared_.ops.binary("mul", kI64, chunk, std::to_string(factor.chunk_bytes), 1, *out_);
+    const std::string number = shared_.ops.binary("add", kI64, factor.first, chunk, 1, *out_);
+    const std::string distance = shared_.ops.binary("mul", kI64, number, std::to_string(factor.chunk_bytes), 1, *out_);
     const std::string start = arena_pointer(factor.buffer);
     const std::string place = module_.fresh();
     out_->line(place + " = getelementptr i8, ptr " + start + ", i64 " + distance);
@@ -354,7 +329,8 @@ void Kernel::multiply(const Product& product, const std::string& steps, const st
   if (plan.has_offset()) {
     const std::string function = offset_function(module_, shared_.ops, plan);
     offset = module_.fresh();
-    const std::string distance = shared_.ops.binary("mul", kI64, chunk, std::to_string(plan.columns * 4), 1, *out_);
+    const std::string number = shared_.ops.binary("add", kI64, product.right.first, chunk, 1, *out_);
+    const std::string distance = shared_.ops.binary("mul", kI64, number, std::to_string(plan.columns * 4), 1, *out_);
     const std::string start = arena_pointer(product.right.offsets);
     out_->line(offset + " = getelementptr i8, ptr " + start + ", i64 " + distance);
     out_->line("call void " + function + "(ptr " + right + ", i64 " + groups + ", i64 " + product.columns + ", ptr " +

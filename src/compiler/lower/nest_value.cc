@@ -27,6 +27,7 @@ Type Nest::memory_type(const Type& element) {
   if (element.pointer) return kI64;
   if (element.scalar == Scalar::kI1) return kI8;
   if (element.holds_float() && ttir::bits_of(element.scalar) == 16) return kI16;
+  if (element.holds_float() && ttir::bits_of(element.scalar) == 8) return kI8;
   return element;
 }
 

@@ -11,6 +11,9 @@
 
 namespace fl::compiler {
 
+// Offsets from here on are of memory that lives through a whole launch; it lies behind the arena.
+inline constexpr int64_t kKeptOffsets = int64_t{1} << 40;
+
 struct PackedFactor {
   const ttir::Value* block = nullptr;
   size_t along = 0;         // the dimension of the block that is not K
@@ -19,6 +22,7 @@ struct PackedFactor {
   int64_t step_bytes = 0;   // from one step to the next, within a chunk
   int64_t offsets = 0;      // of the right factor's column offsets, a row a chunk
   std::string kept;         // i1: the buffer holds this program's factor already; "" where that is never so
+  std::string first = "0";  // i64: the chunk of the buffer that this program begins with
 };
 
 struct Product {
