@@ -93,7 +93,8 @@ class WeightedOperator:
                 buffer = tensor.to(framework.device(), copy=True)
                 setattr(self, f"{attribute}_cuda_buffer", buffer.t() if transposed else buffer)
         elif self.create_cpu_buffer:
-            self._require_lazy_file()
+            if self.base_attrs:
+                self._require_lazy_file()
             for name, attribute, transposed in self.base_attrs:
                 tensor = self._source(weight_dict, name, attribute)
                 setattr(self, f"pin_{attribute}", checkpoint.pinned(tensor, transposed))

@@ -1,6 +1,6 @@
 """Products of activations with 8-bit weights: the activations are quantised too, a scale a row (token), at each call.
 
-    sx[m] = max|x[m, :]| / qmax     (127 for int8, 448 for fp8 e4m3; a row of zeros keeps scale 1)
+    sx[m] = max|x[m, :]| / qmax     (127 for int8, 448 for fp8 e4m3; 1 for a row of zeros, NaN for one that is not finite)
     xq    = x / sx, rounded to nearest even and held within +-qmax
     y     = (xq @ wq^T) * sx * sw + bias, the sum in int32 or fp32, rounded once to x's dtype
 
@@ -23,7 +23,7 @@ def quantise_rows(x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """x [rows, width] as (xq of `dtype`, scale fp32 [rows, 1]) by the formula above."""
     wide = x.float()
     peak = wide.abs().amax(dim=-1, keepdim=True) if x.shape[-1] else wide.new_zeros((x.shape[0], 1))
-    scale = torch.where(peak > 0, peak / QMAX[dtype], torch.ones_like(peak))
+    scale = torch.where(peak == 0, torch.ones_like(peak), peak / QMAX[dtype])
     quotient = (wide / scale).clamp_(-QMAX[dtype], QMAX[dtype])
     return (quotient.round_() if dtype == torch.int8 else quotient).to(dtype), scale
 
