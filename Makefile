@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 TORCH_DIR = $(shell $(PY) -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])')
 CONFIGURE = cmake -S . -G Ninja -DFLAGOS_TESTS=ON
 
-.PHONY: help setup build install run test test-long bench conformance conformance-full ctest pytest asan tsan fuzz \
+.PHONY: help setup build install run test test-long tile-programs bench conformance conformance-full ctest pytest asan tsan fuzz \
         wheel check-torch lint format clean
 
 help:  ## this list
@@ -39,7 +39,11 @@ ctest: build  ## the C++ tests
 pytest: build  ## the Python tests (ARGS="-k routing")
 	$(PY) -m pytest tests $(ARGS)
 
-test-long: test fuzz conformance-full  ## test, a million inputs a fuzzer, every operator sample
+test-long: test fuzz conformance-full tile-programs  ## test, a million inputs a fuzzer, every operator sample
+
+tile-programs: build  ## 5,000 random Triton kernels against the interpreter; 10,000 mutated modules through LLVM
+	$(PY) -m tests.triton.random_check 5000
+	$(PY) -m tests.triton.mutated_modules 10000
 
 conformance: build  ## PyTorch's operator, module and optimizer databases against cpu, the tier of CI
 	$(PY) -m tests.conformance --tier ci $(ARGS)

@@ -92,8 +92,7 @@ std::string Elementwise::cast_float(const Type& from, const Type& to, const std:
   if (from == to) return value;
   if (ttir::bits_of(from.scalar) == 8)
     return cast_float(kF32, to, from_float8(from.scalar, value, width, out), width, out);
-  if (ttir::bits_of(to.scalar) == 8)
-    return to_float8(to.scalar, cast_float(from, kF32, value, width, out), width, out);
+  if (ttir::bits_of(to.scalar) == 8) return to_float8(to.scalar, cast_float(from, kF32, value, width, out), width, out);
   if (from.scalar == Scalar::kBF16) {
     const std::string wide = convert("zext", kI16, kI32, value, width, out);
     const std::string high = binary("shl", kI32, wide, integer(16, Scalar::kI32, width), width, out);
