@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 TORCH_DIR = $(shell $(PY) -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])')
 CONFIGURE = cmake -S . -G Ninja -DFLAGOS_TESTS=ON
 
-.PHONY: help setup build run test test-long test-flaggems test-lightx2v flaggems-entries bench conformance \
+.PHONY: help setup build run test test-long test-flaggems test-lightx2v flaggems-entries tile-programs bench conformance \
         conformance-full ctest pytest asan tsan fuzz wheel check-torch lint format clean
 
 help:  ## this list
@@ -39,7 +39,7 @@ ctest: build  ## the C++ tests
 pytest: build  ## the Python tests (ARGS="-k routing")
 	$(PY) -m pytest tests $(ARGS)
 
-test-long: test fuzz conformance-full flaggems-entries  ## test, a million inputs a fuzzer, every operator sample
+test-long: test fuzz conformance-full flaggems-entries tile-programs  ## test, a million inputs a fuzzer, every operator sample
 
 LIGHTX2V ?=
 LIGHTX2V_NEEDS = einops==0.8.2 loguru==0.7.3 pillow==13.0.0
@@ -47,6 +47,10 @@ test-lightx2v: build  ## the LightX2V plugin in the framework itself: LIGHTX2V=p
 	@test -d "$(LIGHTX2V)/lightx2v_platform" || { echo 'test-lightx2v: skipped, LIGHTX2V names no checkout of LightX2V'; exit 0; }; \
 	$(PY) -m pip install -q --no-deps $(LIGHTX2V_NEEDS) && \
 	LIGHTX2V="$(abspath $(LIGHTX2V))" $(PY) -m pytest tests/lightx2v/acceptance $(ARGS)
+
+tile-programs: build  ## 5,000 random Triton kernels against the interpreter; 10,000 mutated modules through LLVM
+	$(PY) -m tests.triton.random_check 5000
+	$(PY) -m tests.triton.mutated_modules 10000
 
 conformance: build  ## PyTorch's operator, module and optimizer databases against cpu, the tier of CI
 	$(PY) -m tests.conformance --tier ci $(ARGS)

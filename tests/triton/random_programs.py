@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import importlib.util
 import random
+import re
 import sys
 import tempfile
 from pathlib import Path
 
 HEADER = "import triton\nimport triton.language as tl\n\n"
 INPUT = 1 << 12
+OPERATION = re.compile(r"\b(?:arith|math|scf|tt)\.[a-z_0-9]+")
 
 
 class Program:
@@ -57,6 +59,15 @@ class Program:
             f"tl.cumsum({x} * 0.01, axis={pick.randint(0, 1)})", "scale + " + x,
             f"tl.trans(tl.reshape({x}, (N, M)))", f"tl.load(x + ({i} & {INPUT - 1}))",
             f"tl.load(y + r * N + c, mask={self.condition()}, other=0.5)",
+            f"tl.exp2(-tl.abs({x}))", f"tl.log(1.0 + tl.abs({x}))", f"tl.log2(1.0 + tl.abs({x}))", f"tl.cos({x})",
+            f"tl.math.erf({x})", f"tl.rsqrt(1.0 + tl.abs({x}))", f"tl.ceil({x})", f"tl.fma({x}, 0.5, {y})",
+            f"tl.div_rn({x}, 2.0 + tl.abs({y}))", f"tl.sqrt_rn(tl.abs({x}))", f"-{x}",
+            f"tl.gather({x}, {i} & (N - 1), axis=1)", f"tl.cumsum({x} * 0.01, axis=1, reverse=True)",
+            f"tl.flip({x}, 1)",
+            f"{x}.to(tl.float64).to(tl.float32)", f"({i} & 255).to(tl.uint32).to(tl.float32)",
+            f"tl.where((({i} & 1) == 0), {x}, tl.sum({y} * 0.01, axis=0)[None, :])",
+            # Longer rows take seconds to compile.
+            f"tl.sort({x} + 0.0, dim=1)" if self.columns <= 8 else f"tl.ceil({y})",
         ])  # fmt: skip
 
     def integer_value(self) -> str:
@@ -70,7 +81,14 @@ class Program:
             f"tl.where({self.condition()}, {i}, {j})", f"tl.minimum({i}, {j})", f"tl.maximum({i}, {j})", f"{i} + n",
             f"(tl.abs({x}) * 8).to(tl.int32)", f"{i}.to(tl.int8).to(tl.int32)",
             f"({i} & 1023) + tl.sum({j} & 7, axis=1)[:, None]",
-            f"({i} & 1023) + tl.argmax({x}, axis=0)[None, :]",
+            f"({i} & 1023) + tl.argmax({x}, axis=0)[None, :]", f"({i} & 1023) + tl.argmin({x}, axis=1)[:, None]",
+            f"tl.umulhi({i}.to(tl.uint32), {j}.to(tl.uint32)).to(tl.int32)", f"tl.abs({i})",
+            f"({i}.to(tl.uint32) // {pick.choice([1, 3, 8, 1000])}).to(tl.int32)",
+            f"({i}.to(tl.uint32) % {pick.choice([1, 3, 8, 1000])}).to(tl.int32)",
+            f"({i}.to(tl.uint32) >> {pick.randint(0, 9)}).to(tl.int32)",
+            f"({i}.to(tl.int64) * {j}).to(tl.int32)", f"({i} & 1023) + tl.max({j} & 7, axis=0)[None, :]",
+            f"({i} & 1023) + tl.xor_sum({j}, axis=1)[:, None]", f"({i} < {j}).to(tl.int32)",
+            f"tl.minimum({i}.to(tl.uint32), {j}.to(tl.uint32)).to(tl.int32)", f"{x}.to(tl.int32, bitcast=True) & 4095",
         ])  # fmt: skip
 
     def statement(self, indent: str, nested: bool) -> None:
@@ -88,6 +106,19 @@ class Program:
             self.lines.append(f"{indent}if n > {pick.choice([0, 1000000])}:")
             self.lines.append(f"{indent}    {carried} = {self.float_value()}")
             self.floats.append(carried)
+        elif kind < 0.15 and not nested:
+            counted = self.name()
+            self.lines.append(f"{indent}{counted} = {pick.choice(self.integers)} & 15")
+            left = self.name()
+            self.lines.append(f"{indent}{left} = tl.max(tl.max({counted}, 1), 0)")
+            self.lines.append(f"{indent}while {left} > 3:")
+            self.lines.append(f"{indent}    {counted} = {counted} + {left}")
+            self.lines.append(f"{indent}    {left} = {left} // 2")
+            self.integers.append(counted)
+        elif kind < 0.17:
+            number = pick.choice(["atomic_add", "atomic_max", "atomic_or", "atomic_xor"])
+            place, value = pick.choice(self.integers), pick.choice(self.integers)
+            self.lines.append(f"{indent}tl.{number}(tally + ({place} & 7), {value}, mask={self.condition()})")
         elif kind < 0.2:
             self.lines.append(f"{indent}tl.store(out + r * N + c, {pick.choice(self.floats)}, mask={self.condition()})")
             back = self.name()
@@ -105,7 +136,7 @@ class Program:
     def source(self, number: int) -> str:
         body = "\n".join(self.lines)
         return (
-            f"@triton.jit\ndef program_{number}(x, y, p, q, out, whole, n, scale, COUNT: tl.constexpr, "
+            f"@triton.jit\ndef program_{number}(x, y, p, q, out, whole, tally, n, scale, COUNT: tl.constexpr, "
             "M: tl.constexpr, N: tl.constexpr):\n"
             "    r = tl.arange(0, M)[:, None]\n    c = tl.arange(0, N)[None, :]\n    mask = r * N + c < n\n"
             "    a = tl.load(x + r * N + c, mask=mask, other=0.0)\n    b = tl.load(y + c + r * 3)\n"
@@ -116,8 +147,8 @@ class Program:
         )
 
 
-def run(seed: int, count: int) -> list[tuple[str, list]]:
-    """Each program's source and the two blocks that it stored."""
+def run(seed: int, count: int) -> list[tuple[str, list, list[str]]]:
+    """Each program's source, the blocks that it stored, and the operations of its tile IR."""
     import torch
 
     programs = [Program(seed * 100_000 + number) for number in range(count)]
@@ -136,8 +167,12 @@ def run(seed: int, count: int) -> list[tuple[str, list]]:
             size = program.rows * program.columns
             out, whole = torch.zeros(size + 32), torch.zeros(size + 32, dtype=torch.int32)
             kernel = getattr(module, f"program_{number}")
-            kernel[(1,)](x, y, p, q, out, whole, program.size, 0.5, COUNT=3, M=program.rows, N=program.columns)
-            results.append((sources[number], [out, whole]))
+            tally = torch.zeros(8, dtype=torch.int32)
+            shape = {"M": program.rows, "N": program.columns}
+            compiled = kernel[(1,)](x, y, p, q, out, whole, tally, program.size, 0.5, COUNT=3, **shape)
+            # The interpreter compiles nothing.
+            operations = OPERATION.findall(compiled.asm["tile"]) if hasattr(compiled, "asm") else []
+            results.append((sources[number], [out, whole, tally], operations))
     return results
 
 

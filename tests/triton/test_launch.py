@@ -1,7 +1,11 @@
 """Launches: what may be an argument, on which device it may lie, and what is said when it may not."""
 
 import gc
+import os
+import subprocess
+import sys
 import weakref
+from pathlib import Path
 
 import pytest
 import torch
@@ -192,3 +196,50 @@ def test_launches_keep_no_tensor_alive():
 def test_the_extension_uses_the_limited_api_alone():
     assert launcher.configured().__file__.endswith("_flagos_launcher.abi3.so")
     assert launcher._learn_tensors()
+
+
+MEMORY = """
+import torch, torch_fl, triton
+from flagos.triton import image, launcher
+import tests.triton.test_cache as cache
+
+def resident():
+    pages = int(open("/proc/self/statm").read().split()[1])
+    return pages * 4096
+
+class Source:
+    signature = {"x": "*fp32", "n": "i32"}
+
+torch.zeros(1, device="flagos")
+launch = launcher.make_launcher(Source, None)
+kernels = [
+    launcher.load(f"double_{number}", bytes(image.build(cache.TILE_IR.replace("@double", f"@double_{number}"))))
+    for number in range(200)
+]
+tensors = [torch.zeros(64), torch.zeros(64, device="flagos")]
+
+def launches(count):
+    for number in range(count):
+        kernel = kernels[number % 200]
+        launch(1, 1, 1, 0, kernel, None, None, None, None, tensors[number & 1], 1 + number % 3)
+
+launches(10_000)
+before = resident()
+launches(90_000)
+print(resident() - before, sum(kernel.loaded for kernel in kernels))
+"""
+
+
+def test_launches_leave_no_memory_behind(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY],
+        env={**os.environ, "TRITON_CACHE_DIR": str(tmp_path)},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    grown, variants = map(int, done.stdout.split())
+    assert variants == 400  # of each kernel, with and without a stride of one
+    assert grown <= 2 << 20

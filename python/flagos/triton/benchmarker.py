@@ -30,3 +30,34 @@ def benchmark(
     if quantiles is None:
         return statistics.median(times)
     return [times[min(int(share * len(times)), len(times) - 1)] for share in quantiles]
+
+
+class Event:
+    """A point in the host's time, with the methods of a device's event: all work is done when a launch returns."""
+
+    def __init__(self, enable_timing: bool = False, **_: object) -> None:
+        self._time = 0.0
+
+    def record(self, stream: object = None) -> None:
+        self._time = time.perf_counter()
+
+    def elapsed_time(self, end: Event) -> float:
+        """Milliseconds from this one to `end`."""
+        return (end._time - self._time) * 1e3
+
+    def synchronize(self) -> None:
+        """Nothing is outstanding."""
+
+
+class HostInterface:
+    """What Triton's do_bench asks of a device module; `torch.cpu` has events, but none that take the time."""
+
+    Event = Event
+
+    @staticmethod
+    def synchronize(device: object = None) -> None:
+        """Nothing is outstanding."""
+
+    @staticmethod
+    def current_device() -> int:
+        return 0

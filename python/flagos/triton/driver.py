@@ -65,9 +65,9 @@ class CpuDriver(DriverBase):
         return torch.device("cpu")
 
     def get_device_interface(self) -> Any:
-        import torch
+        from flagos.triton.benchmarker import HostInterface
 
-        return torch.cpu
+        return HostInterface
 
     def get_benchmarker(self) -> Callable[..., Sequence[float]]:
         from flagos.triton.benchmarker import benchmark

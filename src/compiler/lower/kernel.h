@@ -57,6 +57,7 @@ class Kernel {
   int64_t slot_of_result(const Value* value);
   void emit(std::vector<Sink> sinks);
   void emit_exact(const std::vector<Sink>& sinks);
+  void cut();
   void write_nest(Nest& nest, const std::function<void()>& otherwise);
   void store_first(const std::vector<const Value*>& loads, std::vector<const Value*>* stored, bool exact);
   std::vector<const Value*> loads_of(const std::vector<Sink>& sinks) const;

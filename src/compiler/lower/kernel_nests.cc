@@ -118,6 +118,20 @@ void Kernel::store_first(const std::vector<const Value*>& loads, std::vector<con
   }
 }
 
+// Note [Cuts between nests]
+// LLVM's loop strength reduction asks, for each loop, what the blocks before it imply, and walks up as long as a block
+// has one way in: with a nest behind a nest that is quadratic, and a sort of 64 elements took 12 s to compile. A branch
+// whose outcome it does not know, to the same place, ends the walk; the code generator folds it afterwards. `%any` is
+// true wherever a program runs.
+void Kernel::cut() {
+  const std::string side = module_.fresh_label();
+  const std::string join = module_.fresh_label();
+  out_->line("br i1 %any, label %" + join + ", label %" + side);
+  out_->open(side);
+  out_->line("br label %" + join);
+  out_->open(join);
+}
+
 // The nest behind its guards, or as it is where there are none.
 void Kernel::write_nest(Nest& nest, const std::function<void()>& otherwise) {
   out_->text += nest.before().text;
@@ -126,7 +140,7 @@ void Kernel::write_nest(Nest& nest, const std::function<void()>& otherwise) {
     out_->line("br label %" + nest.entry());
     out_->text += nest.body().text;
     out_->label = nest.body().label;
-    return;
+    return cut();
   }
   std::string all = nest.guards()[0];
   for (size_t i = 1; i < nest.guards().size(); ++i)
