@@ -155,25 +155,21 @@ std::unique_ptr<Product> Kernel::begin_product(const Operation& dot, const Opera
   const bool keeps = may_keep_factors(function_, at, schedule_);
   const int until = std::max(position_, schedule_.end.at(&at));
   std::string fits = "true";
-  std::string needed = "1";
   product->chunk_step = "0";
   int64_t chunks = 1;
   if (keeps)
     chunks = std::max<int64_t>(1, kKeptBytes / std::max(product->left.chunk_bytes, product->right.chunk_bytes));
   if (loop != nullptr) {
-    // Chunks of the loop, whose step is positive: ceil((upper - lower) / (step * steps of a chunk)).
+    // ceil((upper - lower) / step) of the loop, whose step is positive
     const std::string span =
         shared_.ops.binary("sub", kI64, wide(loop->operands[1]), wide(loop->operands[0]), 1, *out_);
     const std::string step = shared_.ops.intrinsic("smax", kI64, {wide(loop->operands[2]), "1"}, 1, *out_);
-    const std::string stride = shared_.ops.binary("mul", kI64, step, std::to_string(plan->steps), 1, *out_);
-    std::string up = shared_.ops.binary("add", kI64, span, stride, 1, *out_);
-    up = shared_.ops.binary("sub", kI64, up, "1", 1, *out_);
-    needed = shared_.ops.binary("sdiv", kI64, up, stride, 1, *out_);
-    fits = shared_.ops.compare("icmp", "sle", kI64, needed, std::to_string(chunks), 1, *out_);
+    const std::string room = shared_.ops.binary("mul", kI64, step, std::to_string(chunks * plan->steps), 1, *out_);
+    fits = shared_.ops.compare("icmp", "sle", kI64, span, room, 1, *out_);
     product->chunk_step = shared_.ops.convert("zext", kI1, kI64, fits, 1, *out_);
   }
   for (PackedFactor* factor : {&product->left, &product->right}) {
-    if (keeps) find_kept(*product, factor, {chunks, needed, fits});
+    if (keeps) find_kept(*product, factor, fits);
     const int64_t bytes = chunks * factor->chunk_bytes;
     factor->buffer = factor->kept.empty() ? allocate_bytes(bytes, until) : allocate_kept(bytes);
   }
@@ -296,9 +292,8 @@ void Kernel::pack_unless_kept(const Product& product, PackedFactor* factor, cons
   auto scaled = [&](const std::string& number, int64_t by) {
     return shared_.ops.binary("mul", kI64, number, std::to_string(by), 1, *out_);
   };
-  const std::string number = shared_.ops.binary("add", kI64, factor->first, chunk, 1, *out_);
   const std::string within =
-      shared_.ops.binary("add", kI64, scaled(number, factor->chunk_bytes), scaled(step, factor->step_bytes), 1, *out_);
+      shared_.ops.binary("add", kI64, scaled(chunk, factor->chunk_bytes), scaled(step, factor->step_bytes), 1, *out_);
   const std::string to = shared_.ops.binary("add", kI64, base, within, 1, *out_);
   if (factor->kept.empty()) return pack(product, factor, to);
   const std::string write = module_.fresh_label();
@@ -315,8 +310,7 @@ void Kernel::multiply(const Product& product, const std::string& steps, const st
                       const std::string& last) {
   const DotPlan& plan = product.plan;
   auto chunk_of = [&](const PackedFactor& factor) {
-    const std::string number = shared_.ops.binary("add", kI64, factor.first, chunk, 1, *out_);
-    const std::string distance = shared_.ops.binary("mul", kI64, number, std::to_string(factor.chunk_bytes), 1, *out_);
+    const std::string distance = shared_.ops.binary("mul", kI64, chunk, std::to_string(factor.chunk_bytes), 1, *out_);
     const std::string start = arena_pointer(factor.buffer);
     const std::string place = module_.fresh();
     out_->line(place + " = getelementptr i8, ptr " + start + ", i64 " + distance);
@@ -329,8 +323,7 @@ void Kernel::multiply(const Product& product, const std::string& steps, const st
   if (plan.has_offset()) {
     const std::string function = offset_function(module_, shared_.ops, plan);
     offset = module_.fresh();
-    const std::string number = shared_.ops.binary("add", kI64, product.right.first, chunk, 1, *out_);
-    const std::string distance = shared_.ops.binary("mul", kI64, number, std::to_string(plan.columns * 4), 1, *out_);
+    const std::string distance = shared_.ops.binary("mul", kI64, chunk, std::to_string(plan.columns * 4), 1, *out_);
     const std::string start = arena_pointer(product.right.offsets);
     out_->line(offset + " = getelementptr i8, ptr " + start + ", i64 " + distance);
     out_->line("call void " + function + "(ptr " + right + ", i64 " + groups + ", i64 " + product.columns + ", ptr " +
