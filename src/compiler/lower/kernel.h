@@ -89,6 +89,7 @@ class Kernel {
                         const std::string& chunk);
   void pack(const Product& product, PackedFactor* factor, const std::string& to);
   void multiply(const Product& product, const std::string& steps, const std::string& chunk, const std::string& last);
+  std::string live_groups(const Product& product);
   bool may_store(const DotPlan& plan, const Operation& store) const;
   // kernel_kept.cc
   void find_kept(const Product& product, PackedFactor* factor, const std::string& fits);

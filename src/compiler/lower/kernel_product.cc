@@ -305,6 +305,41 @@ void Kernel::pack_unless_kept(const Product& product, PackedFactor* factor, cons
   out_->open(join);
 }
 
+// How many groups of the last packed step count: beyond the end of K both factors are loaded as zeros.
+std::string Kernel::live_groups(const Product& product) {
+  const DotPlan& plan = product.plan;
+  const int64_t all = plan.depth / plan.group;
+  const std::string extent = std::to_string(plan.depth);
+  std::string live = "0";
+  for (const PackedFactor* factor : {&product.left, &product.right}) {
+    const Operation* load = factor->block->producer;
+    const bool masked = load != nullptr && load->op == Op::kLoad && load->operands.size() > 1 &&
+                        load->operands[1]->type.tensor && !shared_.slots.contains(factor->block) &&
+                        (load->operands.size() == 2 || is_zero(load->operands[2]));
+    if (!masked) return std::to_string(all);
+    Nest nest(shared_, Nest::Mode::kFast);
+    const std::vector<int64_t>& shape = factor->block->type.shape;
+    nest.make_loops(shape, natural_order(shape), last_dimension(shape));
+    nest.before().label = out_->label;
+    bool exactly = true;
+    const std::string count = nest.live_counts({load->operands[1]}, &exactly)[1 - factor->along];
+    if (count.empty()) return std::to_string(all);
+    out_->text += nest.before().text;
+    out_->label = nest.before().label;
+    std::string safe = "true";
+    for (const std::string& guard : nest.guards())
+      safe = safe == "true" ? guard : shared_.ops.binary("and", kI1, safe, guard, 1, *out_);
+    const std::string least = shared_.ops.intrinsic("smin", kI64, {count, extent}, 1, *out_);
+    live =
+        shared_.ops.intrinsic("smax", kI64, {live, shared_.ops.select(kI64, safe, least, extent, 1, *out_)}, 1, *out_);
+  }
+  const int64_t unit = plan.unroll() * plan.group;  // which the functions take at a time, at least once
+  std::string up = shared_.ops.intrinsic("smax", kI64, {live, "1"}, 1, *out_);
+  up = shared_.ops.binary("add", kI64, up, std::to_string(unit - 1), 1, *out_);
+  up = shared_.ops.binary("and", kI64, up, std::to_string(-unit), 1, *out_);
+  return shared_.ops.binary("udiv", kI64, up, std::to_string(plan.group), 1, *out_);
+}
+
 // The product of what is packed in one chunk.
 void Kernel::multiply(const Product& product, const std::string& steps, const std::string& chunk,
                       const std::string& last) {
@@ -318,7 +353,9 @@ void Kernel::multiply(const Product& product, const std::string& steps, const st
   };
   const std::string left = chunk_of(product.left);
   const std::string right = chunk_of(product.right);
-  const std::string groups = shared_.ops.binary("mul", kI64, steps, std::to_string(plan.depth / plan.group), 1, *out_);
+  const std::string whole = shared_.ops.binary("sub", kI64, steps, "1", 1, *out_);
+  const std::string before = shared_.ops.binary("mul", kI64, whole, std::to_string(plan.depth / plan.group), 1, *out_);
+  const std::string groups = shared_.ops.binary("add", kI64, before, live_groups(product), 1, *out_);
   std::string offset = "null";
   if (plan.has_offset()) {
     const std::string function = offset_function(module_, shared_.ops, plan);
