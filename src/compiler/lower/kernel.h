@@ -90,15 +90,10 @@ class Kernel {
                         const std::string& chunk);
   void pack(const Product& product, PackedFactor* factor, const std::string& to);
   void multiply(const Product& product, const std::string& steps, const std::string& chunk, const std::string& last);
+  std::string live_groups(const Product& product);
   bool may_store(const DotPlan& plan, const Operation& store) const;
-  // kernel_kept.cc. What a factor's buffer has room for: so many chunks, of which a program needs `needed` (i64);
-  // `fits` (i1) where that is no more.
-  struct Room {
-    int64_t chunks;
-    std::string needed;
-    std::string fits;
-  };
-  void find_kept(const Product& product, PackedFactor* factor, const Room& room);
+  // kernel_kept.cc
+  void find_kept(const Product& product, PackedFactor* factor, const std::string& fits);
 
   bool compute_scalars(const Value* value);
   std::string wide(const Value* scalar);  // as an i64, one for each value

@@ -155,25 +155,21 @@ std::unique_ptr<Product> Kernel::begin_product(const Operation& dot, const Opera
   const bool keeps = may_keep_factors(function_, at, schedule_);
   const int until = std::max(position_, schedule_.end.at(&at));
   std::string fits = "true";
-  std::string needed = "1";
   product->chunk_step = "0";
   int64_t chunks = 1;
   if (keeps)
     chunks = std::max<int64_t>(1, kKeptBytes / std::max(product->left.chunk_bytes, product->right.chunk_bytes));
   if (loop != nullptr) {
-    // Chunks of the loop, whose step is positive: ceil((upper - lower) / (step * steps of a chunk)).
+    // ceil((upper - lower) / step) of the loop, whose step is positive
     const std::string span =
         shared_.ops.binary("sub", kI64, wide(loop->operands[1]), wide(loop->operands[0]), 1, *out_);
     const std::string step = shared_.ops.intrinsic("smax", kI64, {wide(loop->operands[2]), "1"}, 1, *out_);
-    const std::string stride = shared_.ops.binary("mul", kI64, step, std::to_string(plan->steps), 1, *out_);
-    std::string up = shared_.ops.binary("add", kI64, span, stride, 1, *out_);
-    up = shared_.ops.binary("sub", kI64, up, "1", 1, *out_);
-    needed = shared_.ops.binary("sdiv", kI64, up, stride, 1, *out_);
-    fits = shared_.ops.compare("icmp", "sle", kI64, needed, std::to_string(chunks), 1, *out_);
+    const std::string room = shared_.ops.binary("mul", kI64, step, std::to_string(chunks * plan->steps), 1, *out_);
+    fits = shared_.ops.compare("icmp", "sle", kI64, span, room, 1, *out_);
     product->chunk_step = shared_.ops.convert("zext", kI1, kI64, fits, 1, *out_);
   }
   for (PackedFactor* factor : {&product->left, &product->right}) {
-    if (keeps) find_kept(*product, factor, {chunks, needed, fits});
+    if (keeps) find_kept(*product, factor, fits);
     const int64_t bytes = chunks * factor->chunk_bytes;
     factor->buffer = factor->kept.empty() ? allocate_bytes(bytes, until) : allocate_kept(bytes);
   }
@@ -296,9 +292,8 @@ void Kernel::pack_unless_kept(const Product& product, PackedFactor* factor, cons
   auto scaled = [&](const std::string& number, int64_t by) {
     return shared_.ops.binary("mul", kI64, number, std::to_string(by), 1, *out_);
   };
-  const std::string number = shared_.ops.binary("add", kI64, factor->first, chunk, 1, *out_);
   const std::string within =
-      shared_.ops.binary("add", kI64, scaled(number, factor->chunk_bytes), scaled(step, factor->step_bytes), 1, *out_);
+      shared_.ops.binary("add", kI64, scaled(chunk, factor->chunk_bytes), scaled(step, factor->step_bytes), 1, *out_);
   const std::string to = shared_.ops.binary("add", kI64, base, within, 1, *out_);
   if (factor->kept.empty()) return pack(product, factor, to);
   const std::string write = module_.fresh_label();
@@ -310,13 +305,47 @@ void Kernel::pack_unless_kept(const Product& product, PackedFactor* factor, cons
   out_->open(join);
 }
 
+// How many groups of the last packed step count: beyond the end of K both factors are loaded as zeros.
+std::string Kernel::live_groups(const Product& product) {
+  const DotPlan& plan = product.plan;
+  const int64_t all = plan.depth / plan.group;
+  const std::string extent = std::to_string(plan.depth);
+  std::string live = "0";
+  for (const PackedFactor* factor : {&product.left, &product.right}) {
+    const Operation* load = factor->block->producer;
+    const bool masked = load != nullptr && load->op == Op::kLoad && load->operands.size() > 1 &&
+                        load->operands[1]->type.tensor && !shared_.slots.contains(factor->block) &&
+                        (load->operands.size() == 2 || is_zero(load->operands[2]));
+    if (!masked) return std::to_string(all);
+    Nest nest(shared_, Nest::Mode::kFast);
+    const std::vector<int64_t>& shape = factor->block->type.shape;
+    nest.make_loops(shape, natural_order(shape), last_dimension(shape));
+    nest.before().label = out_->label;
+    bool exactly = true;
+    const std::string count = nest.live_counts({load->operands[1]}, &exactly)[1 - factor->along];
+    if (count.empty()) return std::to_string(all);
+    out_->text += nest.before().text;
+    out_->label = nest.before().label;
+    std::string safe = "true";
+    for (const std::string& guard : nest.guards())
+      safe = safe == "true" ? guard : shared_.ops.binary("and", kI1, safe, guard, 1, *out_);
+    const std::string least = shared_.ops.intrinsic("smin", kI64, {count, extent}, 1, *out_);
+    live =
+        shared_.ops.intrinsic("smax", kI64, {live, shared_.ops.select(kI64, safe, least, extent, 1, *out_)}, 1, *out_);
+  }
+  const int64_t unit = plan.unroll() * plan.group;  // which the functions take at a time, at least once
+  std::string up = shared_.ops.intrinsic("smax", kI64, {live, "1"}, 1, *out_);
+  up = shared_.ops.binary("add", kI64, up, std::to_string(unit - 1), 1, *out_);
+  up = shared_.ops.binary("and", kI64, up, std::to_string(-unit), 1, *out_);
+  return shared_.ops.binary("udiv", kI64, up, std::to_string(plan.group), 1, *out_);
+}
+
 // The product of what is packed in one chunk.
 void Kernel::multiply(const Product& product, const std::string& steps, const std::string& chunk,
                       const std::string& last) {
   const DotPlan& plan = product.plan;
   auto chunk_of = [&](const PackedFactor& factor) {
-    const std::string number = shared_.ops.binary("add", kI64, factor.first, chunk, 1, *out_);
-    const std::string distance = shared_.ops.binary("mul", kI64, number, std::to_string(factor.chunk_bytes), 1, *out_);
+    const std::string distance = shared_.ops.binary("mul", kI64, chunk, std::to_string(factor.chunk_bytes), 1, *out_);
     const std::string start = arena_pointer(factor.buffer);
     const std::string place = module_.fresh();
     out_->line(place + " = getelementptr i8, ptr " + start + ", i64 " + distance);
@@ -324,13 +353,14 @@ void Kernel::multiply(const Product& product, const std::string& steps, const st
   };
   const std::string left = chunk_of(product.left);
   const std::string right = chunk_of(product.right);
-  const std::string groups = shared_.ops.binary("mul", kI64, steps, std::to_string(plan.depth / plan.group), 1, *out_);
+  const std::string whole = shared_.ops.binary("sub", kI64, steps, "1", 1, *out_);
+  const std::string before = shared_.ops.binary("mul", kI64, whole, std::to_string(plan.depth / plan.group), 1, *out_);
+  const std::string groups = shared_.ops.binary("add", kI64, before, live_groups(product), 1, *out_);
   std::string offset = "null";
   if (plan.has_offset()) {
     const std::string function = offset_function(module_, shared_.ops, plan);
     offset = module_.fresh();
-    const std::string number = shared_.ops.binary("add", kI64, product.right.first, chunk, 1, *out_);
-    const std::string distance = shared_.ops.binary("mul", kI64, number, std::to_string(plan.columns * 4), 1, *out_);
+    const std::string distance = shared_.ops.binary("mul", kI64, chunk, std::to_string(plan.columns * 4), 1, *out_);
     const std::string start = arena_pointer(product.right.offsets);
     out_->line(offset + " = getelementptr i8, ptr " + start + ", i64 " + distance);
     out_->line("call void " + function + "(ptr " + right + ", i64 " + groups + ", i64 " + product.columns + ", ptr " +

@@ -22,7 +22,6 @@ struct PackedFactor {
   int64_t step_bytes = 0;   // from one step to the next, within a chunk
   int64_t offsets = 0;      // of the right factor's column offsets, a row a chunk
   std::string kept;         // i1: the buffer holds this program's factor already; "" where that is never so
-  std::string first = "0";  // i64: the chunk of the buffer that this program begins with
 };
 
 struct Product {
