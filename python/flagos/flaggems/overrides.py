@@ -202,7 +202,7 @@ def _groups_of_a_power_of_two(name: str, channels: int, groups: int) -> Function
 
     def function(*args: Any, **kwargs: Any) -> Any:
         size = args[channels] // args[groups]
-        if size & (size - 1):
+        if size & (size - 1) and args[groups] > 1:
             raise NotImplementedError(f"groups of {size} channels: FlagGems' kernel is right for powers of two")
         return _original(name)(*args, **kwargs)
 
