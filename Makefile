@@ -13,11 +13,11 @@ PY := $(VENV)/bin/python
 TORCH_DIR = $(shell $(PY) -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])')
 CONFIGURE = cmake -S . -G Ninja -DFLAGOS_TESTS=ON
 
-.PHONY: help setup build install run test test-long test-flaggems flaggems-entries bench conformance conformance-full ctest pytest asan tsan fuzz \
-        wheel check-torch lint format clean
+.PHONY: help setup build run test test-long test-flaggems test-lightx2v flaggems-entries bench conformance \
+        conformance-full ctest pytest asan tsan fuzz wheel check-torch lint format clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 26
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 26
 
 setup:  ## .venv with the pinned dependencies; system packages when root
 	@VENV=$(VENV) scripts/setup.sh
@@ -40,6 +40,13 @@ pytest: build  ## the Python tests (ARGS="-k routing")
 	$(PY) -m pytest tests $(ARGS)
 
 test-long: test fuzz conformance-full flaggems-entries  ## test, a million inputs a fuzzer, every operator sample
+
+LIGHTX2V ?=
+LIGHTX2V_NEEDS = einops==0.8.2 loguru==0.7.3 pillow==13.0.0
+test-lightx2v: build  ## the LightX2V plugin in the framework itself: LIGHTX2V=path/to/checkout
+	@test -d "$(LIGHTX2V)/lightx2v_platform" || { echo 'test-lightx2v: skipped, LIGHTX2V names no checkout of LightX2V'; exit 0; }; \
+	$(PY) -m pip install -q --no-deps $(LIGHTX2V_NEEDS) && \
+	LIGHTX2V="$(abspath $(LIGHTX2V))" $(PY) -m pytest tests/lightx2v/acceptance $(ARGS)
 
 conformance: build  ## PyTorch's operator, module and optimizer databases against cpu, the tier of CI
 	$(PY) -m tests.conformance --tier ci $(ARGS)

@@ -1,6 +1,7 @@
 """`python -m benchmarks`: every figure that is promised, measured now on this machine. Runs in minutes; keep it idle.
 
-Parts: operators, models, randoms, import, routing (the C++ program of that name, where it is built).
+Parts: operators, models, randoms, lightx2v, import, launch and compile (of Triton kernels), routing (the C++ program of
+that name, where it is built).
 Exit status 1 when a figure is over its limit and --check is given.
 """
 
@@ -14,22 +15,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from . import importing
+from . import compiling, importing, launches
 from .measure import TITLE, Ratio, processor
 
-PARTS = ("operators", "models", "randoms", "import", "routing")
+PARTS = ("operators", "models", "randoms", "lightx2v", "import", "launch", "compile", "routing")
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def ratios(part: str, pairs: int) -> Iterator[Ratio]:
     import torch_fl  # noqa: F401
 
-    from . import models, operators, randoms
+    from . import lightx2v, models, operators, randoms
 
     runs: dict[str, Callable[[int], Iterator[Ratio]]] = {
         "operators": operators.run,
         "models": models.run,
         "randoms": randoms.run,
+        "lightx2v": lightx2v.run,
     }
     return runs[part](pairs)
 
@@ -63,6 +65,14 @@ def main() -> int:
             result = importing.run(max(options.pairs // 3, 5))
             say(importing.show(result))
             told["figures"].append(result)
+        elif part == "launch":
+            for figure in launches.run(options.pairs):
+                say(launches.show(figure))
+                told["figures"].append(figure)
+        elif part == "compile":
+            for figure in compiling.run(max(options.pairs // 10, 1)):
+                say(compiling.show(figure))
+                told["figures"].append(figure)
         elif part == "routing":
             told["routing"] = routing(options.build / "bin" / "routing_bench")
             say(f"routing: {json.dumps(told['routing'])}" if told["routing"] else "routing: routing_bench is not built")

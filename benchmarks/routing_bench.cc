@@ -53,7 +53,7 @@ void must(fl_status status) {
 }
 
 fl_route_slot* declared(const char* op) {
-  const fl_operator_info info{sizeof info, op, "plain"};
+  const fl_operator_info info{sizeof info, op, "plain", nullptr};
   int32_t id = -1;
   must(fl_routing_declare_operator(&info, &id));
   fl_route_slot* slot = nullptr;

@@ -25,7 +25,7 @@ function(flagos_core_library)
   add_library(flagos SHARED ${CMAKE_SOURCE_DIR}/cmake/empty.cc ${objects})
   target_include_directories(flagos PUBLIC ${CMAKE_SOURCE_DIR}/include)
   target_link_libraries(flagos PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
-  target_link_options(flagos PRIVATE -Wl,--version-script=${script} -Wl,-z,defs
+  target_link_options(flagos PRIVATE -Wl,--version-script=${script} -Wl,-z,defs -Wl,--build-id
                       -Wl,-z,nodelete) # its threads and fork handlers outlive any dlclose
   set_target_properties(flagos PROPERTIES LINK_DEPENDS ${script})
   install(TARGETS flagos LIBRARY DESTINATION torch_fl/lib)

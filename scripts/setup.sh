@@ -50,6 +50,15 @@ if [ -z "$python" ]; then
   python=/usr/bin/python3
   usable "$python" || die "this system's Python is not 3.10 to 3.13. Name one by PYTHON=."
 fi
+# The launcher of Triton kernels is compiled against Python's limited API.
+if ! "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.isfile(sysconfig.get_paths()["include"] + "/Python.h"))'; then
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    die "Python.h of $python is missing. Run: sudo apt-get install -y python3-dev, or name another Python by PYTHON=."
+  fi
+  say "installing python3-dev"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-dev
+fi
 
 # 3. The virtual environment; done again when what it is made from has changed.
 stamp=$(cat requirements.txt requirements-data.txt; echo "${PIP_ARGS:-}"; [ -z "${PYTHON:-}" ] || "$python" -V)

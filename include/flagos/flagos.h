@@ -14,5 +14,6 @@
 #include "flagos/random.h"
 #include "flagos/routing.h"
 #include "flagos/runtime.h"
+#include "flagos/transformer.h"
 
 #endif /* FLAGOS_FLAGOS_H_ */

@@ -74,7 +74,7 @@ typedef struct fl_hal_device_info {
   char arch[64];            /* what a compiler needs: "x86-64-v4", "sm_90" */
   uint64_t total_memory;    /* bytes */
   uint32_t multiprocessors; /* independent units that run programs of a grid; cores on a CPU */
-  uint32_t alignment;       /* every allocation starts at a multiple of this; bytes, a power of two */
+  uint32_t alignment;       /* every allocation starts at a multiple of this; bytes, a power of two, 64 or more */
 } fl_hal_device_info;
 
 typedef enum fl_copy_kind {
@@ -148,6 +148,7 @@ typedef struct fl_driver {
   fl_status (*event_record)(int32_t device, fl_hal_event event, fl_hal_stream stream);
   fl_status (*event_query)(int32_t device, fl_hal_event event); /* FL_OK or FL_NOT_READY */
   fl_status (*event_synchronize)(int32_t device, fl_hal_event event);
+  /* FL_NOT_READY before both points have passed. */
   fl_status (*event_elapsed)(int32_t device, fl_hal_event start, fl_hal_event stop, double* milliseconds);
 
   /* Host memory that copies fast and asynchronously (page-locked where that means something). Shared by all devices

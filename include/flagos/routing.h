@@ -85,6 +85,11 @@ typedef struct fl_operator_info {
   size_t struct_size;
   const char* name;    /* "add.Tensor"; again with the same name replaces `initial` and gives the same number */
   const char* initial; /* chain for drivers that name none, "cpu" */
+  /* NULL: the adapter has a kernel for the operator, which asks for its slot. Otherwise the operator works without one
+   * (it is composed of others), and the adapter makes one when a rule wants it: called on a thread that asked something
+   * of routing, without a lock of routing's, when the rules in force let the operator begin with another target than
+   * `initial` does on some driver. Declaring the operator again with NULL says that the kernel has been made. */
+  void (*needed)(const char* name);
 } fl_operator_info;
 FL_EXPORT fl_status fl_routing_declare_operator(const fl_operator_info* info, int32_t* op);
 /* The slot of an operator on a driver index of runtime.h. Builds the route at first need. Setup errors (an unreadable
@@ -119,6 +124,9 @@ FL_EXPORT void fl_route_decline(const char* why, int32_t remember);
  * FL_INVALID_ARGUMENT with a suggestion. */
 FL_EXPORT fl_status fl_routing_override(const char* pattern, const char* chain, const char* driver, int32_t* handle);
 FL_EXPORT fl_status fl_routing_remove_override(int32_t handle);
+/* Reads environment and conf files now instead of when the first slot is asked for. Its errors are those of
+ * fl_routing_slot. Does nothing when they have been read. */
+FL_EXPORT fl_status fl_routing_prepare(void);
 /* Forgets the API's overrides and what was remembered as not servable, and reads environment and files again. */
 FL_EXPORT fl_status fl_routing_reset(void);
 /* Where shipped conf files lie and relative paths are looked up last; set once by the plugin before first use. */
@@ -129,7 +137,7 @@ FL_EXPORT fl_status fl_routing_set_shipped_folder(const char* folder);
 FL_EXPORT fl_status fl_routing_explain(const char* op, const char* driver, uint64_t traits, fl_text_sink sink,
                                        void* context);
 FL_EXPORT fl_status fl_routing_table(const char* driver, fl_text_sink sink,
-                                     void* context); /* every declared operator */
+                                     void* context); /* every operator with a kernel */
 FL_EXPORT fl_status fl_routing_targets(fl_text_sink sink, void* context);
 FL_EXPORT fl_status fl_routing_conf(fl_text_sink sink, void* context); /* files in force, in order, with their lines */
 

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from flagos import __version__
-from flagos.commands import doctor, explain, routes
+from flagos.commands import doctor, explain, routes, triton
 
-SUBCOMMANDS = (doctor, routes, explain)
+SUBCOMMANDS = (doctor, routes, explain, triton)
 
 
 def build_parser() -> argparse.ArgumentParser:

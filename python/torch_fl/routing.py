@@ -36,7 +36,7 @@ class Place:
     reason: str | None  # the comment beside the rule
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.file else self.source
+        where = self.source if not self.file else self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{where} ({self.reason})" if self.reason else where
 
 
@@ -90,10 +90,13 @@ class Explanation:
     rule: Rule
     overruled: tuple[Rule, ...]  # other rules that match, which `rule` is stronger than
     strict: bool
+    composed: bool  # PyTorch makes it of other operators, each on a route of its own
 
     def __str__(self) -> str:
         lines = [f"{self.operator} on {self.driver}: {self.runs or 'nothing can run it'}", f"  rule  {self.rule}"]
         lines += [f"  {candidate.target:16} {candidate.verdict}: {candidate.why}" for candidate in self.candidates]
+        if self.composed:
+            lines.append("  PyTorch composes it of other operators, each of which has a route of its own")
         lines += [f"  refused before by {c.target}: {why}" for c in self.candidates for why in c.refused]
         lines += [f"  overruled  {rule}" for rule in self.overruled]
         return "\n".join(lines)
@@ -186,11 +189,15 @@ def explain(operator: Operator, *args: Any, driver: str | None = None, **kwargs:
         rule=_rule(told["rule"]),
         overruled=tuple(map(_rule, told["overruled"])),
         strict=told["strict"],
+        composed=told["composed"],
     )
 
 
 def table(driver: str | None = None) -> list[Route]:
-    """The route of every operator, on one driver or on all that have devices, sorted by operator."""
+    """The route of every operator, on one driver or on all that have devices, sorted by operator.
+
+    An operator that PyTorch composes of others is in it when a rule sends it to a target that serves it whole.
+    """
     _ops.device_count()  # finds the drivers
     routes = [
         Route(row["operator"], row["driver"], row["runs"], tuple(map(_candidate, row["candidates"])), _place(row))

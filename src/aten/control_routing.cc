@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 
-#include "aten/composite.h"
 #include "aten/control.h"
 #include "aten/operator.h"
 #include "aten/python_target.h"
@@ -41,7 +40,6 @@ std::string table(const std::optional<std::string>& driver) {
 int64_t override_chain(const std::string& pattern, const std::string& chain, const std::optional<std::string>& driver) {
   int32_t handle = -1;
   check(fl_routing_override(pattern.c_str(), chain.c_str(), text_or_null(driver), &handle));
-  install_composites();
   return handle;
 }
 
@@ -53,14 +51,10 @@ TORCH_LIBRARY_FRAGMENT(flagos, m) {
   m.def("routing_targets() -> str", [] { return text_from(fl_routing_targets); });
   m.def("routing_conf() -> str", [] { return text_from(fl_routing_conf); });
   m.def("routing_override(str pattern, str chain, str? driver) -> int", &override_chain);
-  m.def("routing_remove_override(int handle) -> ()", [](int64_t handle) {
-    check(fl_routing_remove_override(static_cast<int32_t>(handle)));
-    install_composites();
-  });
-  m.def("routing_reset() -> ()", [] {
-    check(fl_routing_reset());
-    install_composites();
-  });
+  m.def("routing_remove_override(int handle) -> ()",
+        [](int64_t handle) { check(fl_routing_remove_override(static_cast<int32_t>(handle))); });
+  m.def("routing_prepare() -> ()", [] { check(fl_routing_prepare()); });
+  m.def("routing_reset() -> ()", [] { check(fl_routing_reset()); });
   m.def("routing_shipped_folder(str folder) -> ()",
         [](const std::string& folder) { check(fl_routing_set_shipped_folder(folder.c_str())); });
   m.def("routing_set_trace(int bits) -> ()",
@@ -76,13 +70,11 @@ TORCH_LIBRARY_FRAGMENT(flagos, m) {
         declare_function_target({std::move(name), std::move(aliases), std::move(library), std::move(drivers),
                                  std::vector<std::string>(provided.begin(), provided.end()),
                                  std::vector<std::string>(differentiated.begin(), differentiated.end())});
-        install_composites();
       });
   m.def("declare_absent_target(str name, str aliases, str why) -> ()",
         [](const std::string& name, const std::string& aliases, const std::string& why) {
           declare_absent_target(name.c_str(), aliases.c_str(), nullptr, why.c_str());
         });
-  m.def("install_composites() -> ()", &install_composites);
   m.def("route_decline(str why, bool remember) -> ()", &decline_function_call);
 }
 

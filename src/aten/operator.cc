@@ -103,7 +103,7 @@ Operator& operator_for(const c10::OperatorHandle& handle) {
   // The key must live in the map's own object, whose address does not change.
   all.by_name.erase(entry);
   all.by_name.emplace(std::string_view(op.name), std::move(made));
-  const fl_operator_info info{sizeof info, op.name.c_str(), "cpu"};
+  const fl_operator_info info{sizeof info, op.name.c_str(), "cpu", nullptr};
   check(fl_routing_declare_operator(&info, &op.id));
   return op;
 }

@@ -41,6 +41,8 @@ struct Operator {
   bool takes_cpu_operands = false;
   bool has_cpu_kernel = true;
   OwnKernel own = nullptr;
+  // The key of PyTorch's kernel that composes this operator of others, which the target `cpu` then runs; composites.h.
+  c10::DispatchKey composite = c10::DispatchKey::Undefined;
 
   int32_t id = -1;  // routing's number
 

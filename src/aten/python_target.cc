@@ -9,13 +9,12 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 
-#include <algorithm>
 #include <optional>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
-#include "aten/composite.h"
+#include "aten/composites.h"
 #include "aten/errors.h"
 #include "aten/operator.h"
 
@@ -112,11 +111,7 @@ void declare_function_target(const FunctionTargetInfo& told) {
   // Kept for good: routes that were read hold the pointer.
   auto* target = new FunctionTarget{told.name, told.aliases, told.library, told.drivers, {}};
   target->provided.insert(told.provided.begin(), told.provided.end());
-  for (const auto& op : told.provided) {
-    const bool by_itself =
-        std::find(told.differentiated.begin(), told.differentiated.end(), op) != told.differentiated.end();
-    declare_composite(op, by_itself);
-  }
+  for (const auto& op : told.differentiated) differentiates_itself(op);
   fl_target_info info{};
   info.struct_size = sizeof info;
   info.name = target->name.c_str();

@@ -3,8 +3,8 @@
 // that of the PyTorch at hand.
 //
 // Note [Which operators are routed]
-//  - Those with a CPU kernel. An operator without one is decomposed by PyTorch into such ones; giving it a kernel here
-//    would take its autograd formula away.
+//  - Those with a CPU kernel. An operator without one is composed by PyTorch of such ones; it gets a kernel here when a
+//    rule asks for one (composites.h).
 //  - Structured functionals too, though PyTorch would make them of empty() and the out= form: a conf file names them.
 //  - Not the structural ones (factories, views, copies, set_, resize_): they are the device itself (structural.h).
 //  - Some composites: convolution, its backward and mode(out=), which refuse devices that they do not know;
@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "aten/composites.h"
 #include "aten/cpu_target.h"
 #include "aten/elementwise.h"
 #include "aten/errors.h"
@@ -30,13 +31,19 @@ namespace {
 
 fl_outcome run_cpu_target(void* /*data*/, void* call) {
   const auto& c = *static_cast<const Call*>(call);
-  c.op.own != nullptr ? c.op.own(c) : run_on_cpu(c);
+  if (c.op.own != nullptr) {
+    c.op.own(c);
+  } else if (c.op.composite != c10::DispatchKey::Undefined) {
+    run_composite(c);
+  } else {
+    run_on_cpu(c);
+  }
   return FL_ROUTE_DONE;
 }
 
 int32_t cpu_target_serves(void* /*data*/, const char* name, const char* /*driver*/, char* why, size_t why_size) {
   const auto* op = find_operator(name);
-  if (op != nullptr && (op->has_cpu_kernel || op->own != nullptr)) return 1;
+  if (op != nullptr ? op->has_cpu_kernel || op->own != nullptr : is_composite(name)) return 1;
   snprintf(why, why_size, "PyTorch has no CPU kernel for %s", name);
   return 0;
 }
@@ -64,7 +71,6 @@ void unrouted(const c10::OperatorHandle& handle, c10::DispatchKeySet /*keys*/, t
 }  // namespace
 
 int32_t cpu_target_id() { return cpu_target; }
-fl_target_run cpu_target_run() { return &run_cpu_target; }
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   declare_cpu_target();
@@ -107,6 +113,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
     op.own = run;
     m.impl(op.full_name.c_str(), routed_kernel(op));
   }
+  declare_composites();
 }
 
 TORCH_LIBRARY_IMPL(_, PrivateUse1, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&unrouted>()); }

@@ -9,9 +9,6 @@
 
 namespace flagos {
 
-// What the target `cpu` runs: a route whose head_run is this begins with it.
-fl_target_run cpu_target_run();
-
 class RoutedKernel final : public c10::OperatorKernel {
  public:
   explicit RoutedKernel(const Operator& op) : op_(op) {}

@@ -63,7 +63,7 @@ Snapshot::Snapshot(const Settings& settings) {
     if (value.empty()) continue;
     if (lookup(name) != nullptr) {
       set_.emplace_back(name, value);
-    } else if (name.starts_with("FLAGOS_")) {
+    } else if (name.starts_with("FLAGOS_") || name.starts_with("LIGHTX2V_FL_")) {
       unknown_.push_back("The environment variable " + printable(name) + " is not one of flagos and does nothing." +
                          suggestion(name) + " `flagos doctor --env` lists them.");
     }

@@ -53,6 +53,9 @@ constexpr Variable kTable[] = {
      "Folder into which each stage of a kernel's compilation is written."},
     {"FLAGOS_TRITON_CHECK", Type::kFlag, "0", nullptr,
      "Compiles in a child process first, so that bad IR cannot end this one."},
+    {"TRITON_CACHE_DIR", Type::kPath, "", nullptr,
+     "Folder of compiled kernels, Triton's own variable; unset takes .triton/cache in the home folder."},
+    {"HOME", Type::kPath, "", nullptr, "The user's home folder; unset takes the one that the system knows."},
     {"FLAGOS_PERF_MAP", Type::kFlag, "0", nullptr,
      "Names loaded kernels in /tmp/perf-<pid>.map, where the perf tool looks for them."},
 
@@ -66,6 +69,20 @@ constexpr Variable kTable[] = {
      "Accepted for the reference's scripts; no shim is preloaded, for the driver opens the vendor's library itself."},
     {"FLAGOS_METAX_COMPAT", Type::kFlag, "0", nullptr,
      "Accepted for the reference's scripts; nothing of FlagGems is patched, for it asks the flagos device."},
+
+    // The LightX2V plugin. The names are the reference page's.
+    {"LIGHTX2V_FL_AUTO_REGISTER", Type::kFlag, "1", nullptr,
+     "`import lightx2v_fl` registers the plugin; 0 leaves it to lightx2v_fl.register() and to LightX2V's own scan."},
+    {"LIGHTX2V_FL_GLOBAL_GEMS", Type::kFlag, "0", nullptr,
+     "With PLATFORM=flagos, routes every operator that FlagGems serves to it, ahead of the conf file."},
+    {"LIGHTX2V_FL_GEMS_UNUSED", Type::kList, "", nullptr,
+     "Operators that LIGHTX2V_FL_GLOBAL_GEMS leaves where they are, as conf files name them: softmax, mm.out."},
+    {"LIGHTX2V_FL_DISABLE_FLAGCX", Type::kFlag, "0", nullptr,
+     "Distributed runs of the plugin use the vendor's own collectives instead of FlagCX."},
+    {"LIGHTX2V_FL_KERNELS", Type::kList, "native,torch", nullptr,
+     "Suppliers of the plugin's operators, tried in this order: native (own kernels for the host), torch."},
+    {"LIGHTX2V_FL_STRICT", Type::kFlag, "0", nullptr,
+     "Forbids a plugin operator to fall back: what its first supplier cannot serve is an error."},
 };
 
 }  // namespace

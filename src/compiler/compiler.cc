@@ -4,62 +4,98 @@
 
 #include <dlfcn.h>
 
+#include <cstddef>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "base/error.h"
 #include "base/struct_size.h"
 #include "compiler/analysis/strides.h"
-#include "compiler/lower/kernel.h"
-#include "compiler/target.h"
+#include "compiler/device_debug.h"
+#include "compiler/program.h"
 #include "compiler/ttir/parser.h"
 #include "compiler/ttir/printer.h"
 #include "compiler/ttir/verifier.h"
 
-struct fl_compiler_program {
-  std::unique_ptr<fl::ttir::Module> module;
-  fl::compiler::LoweredKernel kernel;
-};
+namespace fl::compiler {
+
+const Target& target() {
+  static const auto* const found = new Target(host_target());
+  return *found;
+}
+
+// Names and their targets live as long as the process.
+const Target& target(const std::string& name) {
+  static std::mutex mutex;
+  static auto* const known = new std::map<std::string, Target>;
+  const std::lock_guard<std::mutex> lock(mutex);
+  auto found = known->find(name);
+  if (found == known->end()) found = known->emplace(name, named_target(name)).first;
+  return found->second;
+}
+
+Key key_of(std::string_view ttir, const fl_compiler_options* options) {
+  Key key;
+  key.version = library_version();
+  key.target = target().cpu + target().features;
+  key.ttir = ttir;
+  if (options == nullptr) return key;
+  if (options->struct_size < sizeof *options)
+    fail(FL_INVALID_ARGUMENT, "The compiler's options need their struct_size set to %zu.", sizeof *options);
+  for (uint32_t i = 0; i < options->constant_count; ++i)
+    key.constants[options->constants[i].argument] = options->constants[i].value;
+  key.distance = options->distance;
+  if (options->target != nullptr) key.named_target = options->target;
+  return key;
+}
+
+Argument argument_of(const ttir::Type& type) {
+  if (type.pointer) return {FL_ARG_ADDRESS, 8};
+  return {FL_ARG_BYTES, static_cast<uint32_t>(ttir::bytes_of(type.scalar))};
+}
+
+}  // namespace fl::compiler
+
+using fl::compiler::target;
 
 namespace {
 
-const fl::compiler::Target& target() {
-  static const auto* const found = new fl::compiler::Target(fl::compiler::host_target());
-  return *found;
+void answer_with(const fl::compiler::Target& found, fl_compiler_target* out) {
+  fl_compiler_target answer{};
+  answer.triple = "x86_64-unknown-linux-gnu";
+  answer.cpu = found.cpu.c_str();
+  answer.features = found.features.c_str();
+  answer.lanes = found.lanes;
+  fl::fill_struct(out, answer);
 }
 
 }  // namespace
 
 fl_status fl_compiler_host_target(fl_compiler_target* out) {
-  return fl::guarded([&] {
-    const fl::compiler::Target& host = target();
-    fl_compiler_target answer{};
-    answer.triple = "x86_64-unknown-linux-gnu";
-    answer.cpu = host.cpu.c_str();
-    answer.features = host.features.c_str();
-    answer.lanes = host.lanes;
-    fl::fill_struct(out, answer);
-  });
+  return fl::guarded([&] { answer_with(target(), out); });
+}
+
+fl_status fl_compiler_named_target(const char* name, fl_compiler_target* out) {
+  return fl::guarded([&] { answer_with(target(name), out); });
 }
 
 fl_status fl_compiler_compile(const char* ttir, uint64_t size, const fl_compiler_options* options,
                               fl_compiler_program** program) {
   return fl::guarded([&] {
     auto made = std::make_unique<fl_compiler_program>();
+    made->key = fl::compiler::key_of({ttir, size}, options);
     made->module = fl::ttir::parse({ttir, size});
     fl::ttir::verify(*made->module);
-    std::map<size_t, int64_t> constants;
     const auto& arguments = made->module->function.arguments();
-    for (uint32_t i = 0; options != nullptr && i < options->constant_count; ++i) {
-      const fl_compiler_constant& constant = options->constants[i];
-      const bool integer = constant.argument < arguments.size() && arguments[constant.argument]->type.holds_integer();
-      if (!integer)
-        fl::fail(FL_INVALID_ARGUMENT, "line 1, column 1: argument %u is not an integer that can be fixed",
-                 constant.argument);
-      constants[constant.argument] = constant.value;
+    for (const auto& [argument, value] : made->key.constants) {
+      if (argument >= arguments.size() || !arguments[argument]->type.holds_integer())
+        fl::fail(FL_INVALID_ARGUMENT, "line 1, column 1: argument %zu is not an integer that can be fixed", argument);
     }
-    made->kernel = fl::compiler::lower(*made->module, target(), constants);
+    fl::compiler::Target wanted = made->key.named_target.empty() ? target() : target(made->key.named_target);
+    wanted.distance = made->key.distance;
+    made->kernel = fl::compiler::lower(*made->module, wanted, made->key.constants);
     *program = made.release();
   });
 }
@@ -85,9 +121,9 @@ fl_status fl_compiler_argument(const fl_compiler_program* program, uint32_t inde
     const auto& arguments = program->module->function.arguments();
     if (index >= arguments.size())
       fl::fail(FL_INVALID_ARGUMENT, "The kernel has %zu arguments, not %u.", arguments.size(), index + 1);
-    const fl::ttir::Type& type = arguments[index]->type;
-    *kind = type.pointer ? FL_ARG_ADDRESS : FL_ARG_BYTES;
-    *size = type.pointer ? 8 : static_cast<uint32_t>(fl::ttir::bytes_of(type.scalar));
+    const fl::compiler::Argument argument = fl::compiler::argument_of(arguments[index]->type);
+    *kind = argument.kind;
+    *size = argument.size;
   });
 }
 
@@ -98,7 +134,12 @@ fl_status fl_compiler_print(const fl_compiler_program* program, fl_text_sink sin
   });
 }
 
+fl_status fl_compiler_explain(const fl_compiler_program* program, fl_text_sink sink, void* context) {
+  return fl::guarded([&] { sink(context, program->kernel.report.data(), program->kernel.report.size()); });
+}
+
 uint64_t fl_compiler_resolve(void*, const char* name) {
+  if (const uint64_t own = fl::compiler::device_function(name)) return own;
   // libm is a library of its own: it need not be in the global scope of a Python process.
   static void* const libm = dlopen("libm.so.6", RTLD_NOW | RTLD_LOCAL);
   void* found = libm == nullptr ? nullptr : dlsym(libm, name);

@@ -76,6 +76,10 @@ fl_status fl_routing_remove_override(int32_t handle) {
   return guarded([&] { Router::process().remove_override(handle); });
 }
 
+fl_status fl_routing_prepare(void) {
+  return guarded([] { Router::process().prepare(); });
+}
+
 fl_status fl_routing_reset(void) {
   return guarded([] { Router::process().reset(); });
 }

@@ -100,11 +100,13 @@ int32_t Catalog::declare_operator(const fl_operator_info& info) {
   }
   const auto known = operator_ids_.find(info.name);
   if (known != operator_ids_.end()) {
-    operators_[static_cast<size_t>(known->second)].initial = info.initial;
+    Operator& again = operators_[static_cast<size_t>(known->second)];
+    again.initial = info.initial;
+    again.needed = info.needed;
     return known->second;
   }
   const auto id = static_cast<int32_t>(operators_.size());
-  operators_.push_back({id, info.name, info.initial});
+  operators_.push_back({id, info.name, info.initial, info.needed});
   operator_ids_[info.name] = id;
   bases_[std::string(base_name(info.name))].push_back(id);
   return id;

@@ -35,6 +35,9 @@ struct Operator {
   int32_t id = -1;
   std::string name;
   std::string initial;
+  void (*needed)(const char* name) = nullptr;  // not null while the adapter has no kernel for it
+
+  bool has_kernel() const { return needed == nullptr; }
 };
 
 // "add.Tensor" -> "add".

@@ -139,7 +139,7 @@ std::string Router::explain(const char* op, const char* driver, uint64_t traits)
     const Rule* decided = deciding_rule(slot, &overruled);
     return document([&](JsonWriter& json) {
       json.begin_object().member("operator", slot.op_name).member("driver", slot.driver_name);
-      json.member("strict", plan->strict);
+      json.member("strict", plan->strict).member("composed", !known.has_kernel());
       json.key("rule");
       write_rule(json, decided != nullptr ? *decided : initial_rule(slot));
       write_candidates(json, *plan, slot, traits);
@@ -167,6 +167,7 @@ std::string Router::table(const char* driver) {
     std::vector<Row> rows;
     for (const std::string& name : drivers) {
       for (const Operator& op : catalog_.operators()) {
+        if (!op.has_kernel()) continue;
         Row row{new_slot(op.id, catalog_.driver_index(name)), nullptr};
         row.plan = make_plan(*row.fresh);
         rows.push_back(std::move(row));

@@ -95,6 +95,8 @@ int32_t Router::declare_target(const fl_target_info& info) {
     if (catalog_.targets()[static_cast<size_t>(id)].generation == 0) return id;  // no route can have it yet
   }
   request([&] { rebuild([&](const Slot& slot) { return slot.plan->names(id); }); });
+  kernels_asked_ = false;
+  ask_for_kernels();
   return id;
 }
 
@@ -134,6 +136,7 @@ Settings& Router::settings() {
   if (settings_failure_) throw Error(*settings_failure_);
   try {
     settings_ = std::make_unique<Settings>(catalog_, shipped_folder_);
+    kernels_asked_ = false;
   } catch (const Error& error) {
     settings_failure_ = error;
     throw;
@@ -151,8 +154,13 @@ std::unique_ptr<Slot> Router::new_slot(int32_t op, int32_t driver) {
   return slot;
 }
 
+void Router::prepare() {
+  request([&] { settings(); });
+  ask_for_kernels();
+}
+
 fl_route_slot* Router::slot(int32_t op, int32_t driver) {
-  return request([&] {
+  fl_route_slot* const found = request([&] {
     const fl_routing_adapter& told = adapter();
     if (told.traits == nullptr || told.describe == nullptr || told.signature == nullptr || told.shadow == nullptr ||
         told.raise == nullptr) {
@@ -175,12 +183,18 @@ fl_route_slot* Router::slot(int32_t op, int32_t driver) {
     }
     return &known->shared;
   });
+  ask_for_kernels();
+  return found;
+}
+
+std::vector<int32_t> Router::initial_chain(const Operator& op) const {
+  const Location at{"initial chain of " + op.name, 0, 0};
+  return resolve_chain(parse_chain(op.initial, at), at, catalog_);
 }
 
 Rule Router::initial_rule(const Slot& slot) const {
   const Operator& op = catalog_.operators()[static_cast<size_t>(slot.op)];
-  const Location at{"initial chain of " + op.name, 0, 0};
-  return {Source::kInitial, op.name, "", resolve_chain(parse_chain(op.initial, at), at, catalog_), {}, "", -1};
+  return {Source::kInitial, op.name, "", initial_chain(op), {}, "", -1};
 }
 
 const Rule* Router::deciding_rule(const Slot& slot, std::vector<const Rule*>* overruled) {
@@ -298,7 +312,7 @@ void Router::rebuild(Concerns concerns) {
 }
 
 int32_t Router::add_override(const char* pattern, const char* chain, const char* driver) {
-  return request([&] {
+  const int32_t handle = request([&] {
     if (pattern == nullptr || chain == nullptr)
       fl::fail(FL_INVALID_ARGUMENT, "an override needs a pattern and a chain.");
     const Location at{formatted("override(\"%s\", \"%s\")", pattern, chain), 0, 0};
@@ -316,6 +330,8 @@ int32_t Router::add_override(const char* pattern, const char* chain, const char*
     change_overrides(std::move(changed), word.text);
     return next_handle_++;
   });
+  ask_for_kernels();
+  return handle;
 }
 
 void Router::remove_override(int32_t handle) {
@@ -338,6 +354,7 @@ void Router::change_overrides(std::vector<Rule> changed, const std::string& patt
   Restore restore(overrides_, changed);
   rebuild([&](const Slot& slot) { return match(pattern, slot.op_name) != Match::kNone; });
   restore.done();
+  kernels_asked_ = false;
 }
 
 void Router::reset() {
@@ -362,7 +379,9 @@ void Router::reset() {
     trace_.reset();
     for (auto& [key, slot] : slots_) slot->refusals.forget();
     for (auto& [slot, plan] : made) put_in_force(*slot, std::move(plan));
+    kernels_asked_ = false;
   });
+  ask_for_kernels();
 }
 
 void Router::set_trace(uint32_t bits) {

@@ -51,6 +51,7 @@ class Router {
   void set_adapter(const fl_routing_adapter& adapter);
   void set_shipped_folder(const char* folder);
   fl_route_slot* slot(int32_t op, int32_t driver);
+  void prepare();
   int32_t add_override(const char* pattern, const char* chain, const char* driver);
   void remove_override(int32_t handle);
   void reset();
@@ -97,14 +98,20 @@ class Router {
   auto request(Body body);
   void answer_questions();
 
+  // Asks the adapter for the kernels that the rules in force need and it has not made. Without the lock: kernels.cc.
+  void ask_for_kernels();
+
   // All below under the lock.
   Settings& settings();
   std::unique_ptr<Plan> make_plan(Slot& slot);
   Candidate make_candidate(const Target& target, const Slot& slot);
   void require_answers() const;  // throws Unanswered while questions are open
   const Rule* deciding_rule(const Slot& slot, std::vector<const Rule*>* overruled);
+  std::vector<int32_t> initial_chain(const Operator& op) const;
   Rule initial_rule(const Slot& slot) const;
   void warn_of_absent(const Plan& plan);
+  std::vector<const Rule*> rules_in_force();
+  bool wants_kernel(const Operator& op);
   // New plans for the slots that were handed out and that `concerns` picks; puts them in force only when all were made.
   template <class Concerns>
   void rebuild(Concerns concerns);
@@ -129,9 +136,10 @@ class Router {
   std::vector<Rule> overrides_;
   int32_t next_handle_ = 0;
   std::unique_ptr<Settings> settings_;
-  std::optional<Error> settings_failure_;  // told again at each need until reset()
-  std::optional<uint32_t> trace_;          // set by the API; else the environment's
-  std::set<int32_t> warned_of_;            // absent targets, once each
+  std::optional<Error> settings_failure_;   // told again at each need until reset()
+  std::optional<uint32_t> trace_;           // set by the API; else the environment's
+  std::set<int32_t> warned_of_;             // absent targets, once each
+  std::atomic<bool> kernels_asked_{false};  // for the rules in force
   std::map<std::pair<int32_t, int32_t>, std::unique_ptr<Slot>> slots_;
   std::atomic<const fl_routing_adapter*> adapter_;
   std::vector<std::unique_ptr<const fl_routing_adapter>> adapters_;

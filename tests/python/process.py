@@ -56,3 +56,14 @@ def install_entry_points(folder: Path) -> str:
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: flagos\nVersion: 0\n")
     (information / "entry_points.txt").write_text(_ENTRY_POINTS)
     return os.pathsep.join(filter(None, [path, str(folder)]))
+
+
+def plugin_on_path(folder: Path) -> str:
+    """A folder for PYTHONPATH by which LightX2V finds our entry point; "" where the package is installed."""
+    if any(point.name == "flagos" for point in metadata.entry_points(group="lightx2v.platform_plugins")):
+        return ""
+    information = folder / "lightx2v_fl-0.dist-info"
+    information.mkdir(exist_ok=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: lightx2v_fl\nVersion: 0\n")
+    (information / "entry_points.txt").write_text("[lightx2v.platform_plugins]\nflagos = lightx2v_fl:register\n")
+    return str(folder)

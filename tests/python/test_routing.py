@@ -220,9 +220,9 @@ def test_a_conf_file_decides_and_is_cited(tmp_path: Path) -> None:
 def test_the_environment_is_stronger_than_the_file(tmp_path: Path) -> None:
     conf = tmp_path / "mine.conf"
     conf.write_text("mm = cpu\n")
-    program = "import torch_fl; r = torch_fl.routing.explain('mm').rule; print(r.place.source, r.chain)"
+    program = "import torch_fl; r = torch_fl.routing.explain('mm').rule; print(r.place.source, r.chain, r.place)"
     said = output_of(program, FLAGOS_BACKEND_CONFIG=str(conf), FLAGOS_OP_mm="flagos, cpu")
-    assert said == "environment ('flagos', 'cpu')"
+    assert said == "environment ('flagos', 'cpu') FLAGOS_OP_mm"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ TEST(RoutingApi, declares_chooses_runs_and_tells) {
   const fl_target_info cpu_info = cpu.info(), fast_info = fast.info();
   ASSERT_EQ(fl_routing_declare_target(&cpu_info, &cpu_id), FL_OK);
   ASSERT_EQ(fl_routing_declare_target(&fast_info, &fast_id), FL_OK);
-  const fl_operator_info info{sizeof info, "mm", "cpu"};
+  const fl_operator_info info{sizeof info, "mm", "cpu", nullptr};
   ASSERT_EQ(fl_routing_declare_operator(&info, &op), FL_OK);
   fl_route_slot* slot = nullptr;
   ASSERT_EQ(fl_routing_slot(op, 0, &slot), FL_OK);

@@ -21,7 +21,7 @@ TEST_F(RoutingTest, explain_says_what_runs_and_why_each_other_does_not) {
            ",\"refused\":[]}";
   };
   EXPECT_EQ(router.explain("mm", "host", kFloat64),
-            "{\"operator\":\"mm\",\"driver\":\"host\",\"strict\":false,\"rule\":{" + place +
+            "{\"operator\":\"mm\",\"driver\":\"host\",\"strict\":false,\"composed\":false,\"rule\":{" + place +
                 ",\"pattern\":\"mm\",\"section\":null,\"chain\":[\"vendor\",\"picky\",\"fast\",\"cpu\"]},\"runs\":"
                 "\"fast\",\"candidates\":[" +
                 candidate("vendor", "absent", "the vendor's library is not installed; install it.") + "," +

@@ -173,8 +173,8 @@ class RoutingTest : public testing::Test {
       declare(name);
   }
 
-  int32_t declare(const char* name, const char* initial = "cpu") {
-    const fl_operator_info info{sizeof info, name, initial};
+  int32_t declare(const char* name, const char* initial = "cpu", void (*needed)(const char*) = nullptr) {
+    const fl_operator_info info{sizeof info, name, initial, needed};
     return ids[name] = router.declare_operator(info);
   }
   const fl_route* route(const std::string& op, int32_t driver = 0) {

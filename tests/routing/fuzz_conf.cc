@@ -29,7 +29,7 @@ const Catalog& catalog() {
       all->declare_target(info);
     }
     for (const char* name : {"mm", "mm.out", "add.Tensor", "__and__.Tensor", "_foreach_add.List"}) {
-      const fl_operator_info info{sizeof info, name, "cpu"};
+      const fl_operator_info info{sizeof info, name, "cpu", nullptr};
       all->declare_operator(info);
     }
     all->declare_driver(0, "host");

@@ -290,7 +290,7 @@ TEST_F(RoutingTest, declarations_are_checked) {
       "target 'thief' cannot take the name 'vendor_kernels', which belongs to target 'vendor'; choose another one.");
   const int32_t mm = ids["mm"];
   EXPECT_EQ(declare("mm"), mm) << "again is the same operator";
-  const fl_operator_info no_chain{sizeof no_chain, "addmm", ""};
+  const fl_operator_info no_chain{sizeof no_chain, "addmm", "", nullptr};
   EXPECT_NE(error_of([&] { router.declare_operator(no_chain); }), "no error");
   EXPECT_NE(error_of([&] { router.declare_driver(0, "sim"); }), "no error");
   router.declare_driver(0, "host");
@@ -299,6 +299,62 @@ TEST_F(RoutingTest, declarations_are_checked) {
   EXPECT_NE(error_of([&] { router.slot(mm, -1); }).find("there is no driver -1"), std::string::npos);
   declare("bmm", "cpuu");
   EXPECT_EQ(error_of([&] { route("bmm"); }).substr(0, 40), "initial chain of bmm: unknown target 'cp");
+}
+
+// What `needed` was called with; it has no context of its own.
+std::vector<std::string> made;
+void make(const char* name) { made.emplace_back(name); }
+
+TEST_F(RoutingTest, a_kernel_is_asked_for_when_a_rule_sends_its_operator_elsewhere) {
+  made.clear();
+  declare("zeros", "cpu", make);
+  declare("ones", "cpu", make);
+  router.prepare();
+  EXPECT_TRUE(made.empty());
+  router.add_override("zeros", "cpu", nullptr);
+  router.add_override("*", "cpu, fast", nullptr);
+  EXPECT_TRUE(made.empty()) << "these begin where the operators go anyway";
+  EXPECT_NE(router.explain("zeros", "host", 0).find("\"composed\":true"), std::string::npos);
+  EXPECT_EQ(router.table("host").find("zeros"), std::string::npos) << "it has no route of its own yet";
+  router.add_override("zeros", "fast", "sim");
+  EXPECT_EQ(made, std::vector<std::string>{"zeros"});
+  declare("zeros");  // the kernel is made
+  EXPECT_NE(router.table("host").find("zeros"), std::string::npos);
+  router.add_override("zeros", "fast", nullptr);
+  EXPECT_EQ(made.size(), 1u);
+  EXPECT_EQ(run("zeros").served_by, "fast");
+}
+
+TEST_F(RoutingTest, a_glob_asks_for_the_kernels_of_what_its_target_serves) {
+  made.clear();
+  declare("zeros", "cpu", make);
+  declare("ones", "cpu", make);
+  fast.lacks = {"ones"};
+  router.add_override("*", "vendor, fast, cpu", nullptr);
+  EXPECT_EQ(made, std::vector<std::string>{"zeros"});
+}
+
+TEST_F(RoutingTest, a_kernel_is_asked_for_when_nothing_can_serve_or_a_target_has_come) {
+  made.clear();
+  declare("zeros", "cpu", make);
+  declare("ones", "cpu", make);
+  router.add_override("zeros", "vendor", nullptr);
+  EXPECT_EQ(made, std::vector<std::string>{"zeros"}) << "its calls must fail with the reason";
+  declare("zeros");
+  router.add_override("ones", "vendor, cpu", nullptr);
+  EXPECT_EQ(made.size(), 1u);
+  FakeTarget vendor{"vendor"};
+  router.declare_target(vendor.info());
+  EXPECT_EQ(made, (std::vector<std::string>{"zeros", "ones"}));
+}
+
+TEST_F(RoutingTest, a_conf_file_asks_for_kernels_when_it_is_read) {
+  made.clear();
+  declare("zeros", "cpu", make);
+  const Folder folder;
+  environment.set("FLAGOS_BACKEND_CONFIG", folder.write("a.conf", "zeros = fast, cpu\n"));
+  router.prepare();
+  EXPECT_EQ(made, std::vector<std::string>{"zeros"});
 }
 
 }  // namespace

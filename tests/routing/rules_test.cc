@@ -40,7 +40,7 @@ class Precedence : public RoutingTest {
     fresh.declare_driver(0, "host");
     FakeTarget none{"none"}, one{"one"}, two{"two"};
     for (FakeTarget* target : {&none, &one, &two}) fresh.declare_target(target->info());
-    const fl_operator_info info{sizeof info, "add.Tensor", "none"};
+    const fl_operator_info info{sizeof info, "add.Tensor", "none", nullptr};
     const int32_t op = fresh.declare_operator(info);
     std::string file, shipped;
     std::vector<std::pair<std::string, std::string>> overrides;

@@ -108,7 +108,7 @@ class ShippedFiles : public testing::Test {
     router.declare_target(cpu.info());
     router.declare_target(flagos.info());
     router.set_shipped_folder(FLAGOS_TEST_SHIPPED);
-    const fl_operator_info info{sizeof info, "mm", "cpu"};
+    const fl_operator_info info{sizeof info, "mm", "cpu", nullptr};
     const fl_route* route = router.slot(router.declare_operator(info), 0)->route;
     FakeCall call;
     route->run(route, &call);

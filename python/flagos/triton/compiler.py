@@ -16,8 +16,8 @@ import triton
 from triton._C.libtriton import ir, passes
 from triton.backends.compiler import BaseBackend, GPUTarget
 
-from flagos.triton import image, native, versions
-from flagos.triton.diagnostics import explain_failure
+from flagos.triton import dumping, image, native, self_hash, versions
+from flagos.triton.diagnostics import Locations, explain_failure
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class CpuBackend(BaseBackend):
 
     def __init__(self, target: GPUTarget) -> None:
         versions.check(triton.__version__)
+        self_hash.install()
         super().__init__(target)
 
     @staticmethod
@@ -70,7 +71,7 @@ class CpuBackend(BaseBackend):
     @functools.cache  # noqa: B019 - one backend a target, as long as the process
     def hash(self) -> str:
         target = native.host_target()
-        return f"flagos-{native.core_version()}-{target.cpu}{target.features}"
+        return f"flagos-{native.compiler_version()}-{target.cpu}{target.features}"
 
     def parse_options(self, options: dict[str, Any]) -> CpuOptions:
         known = CpuOptions.__dataclass_fields__
@@ -109,20 +110,26 @@ class CpuBackend(BaseBackend):
         metadata["shared"] = 0
         return module
 
-    @staticmethod
-    def make_tile(module: ir.module, metadata: dict[str, Any]) -> str:
-        text = module.str_nodebug()
-        try:
-            native.compile_tile_ir(text)
-        except native.CompileError as error:
-            raise explain_failure(error, str(module)) from None
-        return text
-
-    @staticmethod
-    def make_kernel(text: str, metadata: dict[str, Any]) -> bytes:
-        return image.build(text, {})
-
     def add_stages(self, stages: dict[str, Any], options: CpuOptions, language: Any) -> None:
+        compilation = _Compilation()
         stages["ttir"] = self.make_ttir
-        stages["tile"] = self.make_tile
-        stages["flk"] = self.make_kernel
+        stages["tile"] = compilation.make_tile
+        stages["flk"] = compilation.make_kernel
+
+
+class _Compilation:
+    """The stages of one kernel behind Triton's own; the text with locations waits for an error that needs it."""
+
+    def __init__(self) -> None:
+        self.located: str | None = None
+
+    def make_tile(self, module: ir.module, metadata: dict[str, Any]) -> str:
+        self.located = str(module)
+        return module.str_nodebug()
+
+    def make_kernel(self, text: str, metadata: dict[str, Any]) -> bytes:
+        dumping.source(metadata["name"], text, self.located or text)
+        try:
+            return bytes(image.build(text))
+        except native.CompileError as error:
+            raise explain_failure(error, metadata["name"], Locations(self.located or text)) from None

@@ -10,15 +10,15 @@ from triton.backends.compiler import GPUTarget
 from triton.backends.driver import DriverBase
 
 from flagos.triton import native, versions
-from flagos.triton.launcher import Launcher, Loaded
+from flagos.triton.launcher import load, make_launcher
 
 
 class _Utils:
     """The functions of a driver that Triton reaches through `driver.active.utils`."""
 
     @staticmethod
-    def load_binary(name: str, kernel: bytes, shared: int, device: int) -> tuple[Any, Loaded, int, int, int]:
-        loaded = Loaded(name, kernel)
+    def load_binary(name: str, kernel: bytes, shared: int, device: int) -> tuple[Any, Any, int, int, int]:
+        loaded = load(name, kernel)
         return loaded, loaded, 0, 0, 1 << 30  # module, function, registers, spills, most threads
 
     @staticmethod
@@ -29,7 +29,7 @@ class _Utils:
 class CpuDriver(DriverBase):
     """The host as Triton's active device. Active by itself where no other Triton driver is."""
 
-    launcher_cls = Launcher
+    launcher_cls = staticmethod(make_launcher)
 
     def __init__(self) -> None:
         versions.check(triton.__version__)

@@ -1,171 +1,98 @@
-"""Launching: from the arguments of a Triton call to fl_launch.
+"""Launching: what Triton calls with the arguments of a kernel, and the kernel that it loaded.
 
-A launcher is made once a signature. It knows where in the call's (nested) arguments each value of the kernel lies and
-how it is packed. Arguments that are strides get a variant of the kernel in which they are fixed to one when they are
-one at launch: with a known stride rows are read in strips, without it element by element.
+The launch itself is the extension `_flagos_launcher`, which lies beside libflagos.so. Here is what it asks once a
+signature, a variant or a device: where values lie, how a variant is made, where a tensor lives.
 """
 
 from __future__ import annotations
 
 import ctypes
-import struct
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
+from types import ModuleType
 from typing import Any
 
-from flagos.triton import image, native
+from triton.knobs import HookChain
 
-_FORMATS = {
-    "i1": "?", "i8": "b", "i16": "h", "i32": "i", "i64": "q",
-    "u1": "?", "u8": "B", "u16": "H", "u32": "I", "u64": "Q",
-    "fp16": "e", "fp32": "f", "f32": "f", "fp64": "d", "f64": "d",
-}  # fmt: skip
-_WRAP = {"i8": 8, "i16": 16, "i32": 32, "i64": 64, "u8": 8, "u16": 16, "u32": 32, "u64": 64}
+from flagos import libraries
+from flagos.triton import extension, image, native
+
+HOST = -1  # a device of the launcher: any memory of this process
 
 
-def _leaves(types: Sequence[Any], path: tuple[int, ...] = ()) -> list[tuple[tuple[int, ...], str]]:
-    found = []
-    for index, kind in enumerate(types):
-        here = (*path, index)
-        if isinstance(kind, tuple):
-            found += _leaves(kind, here)
-        elif kind != "constexpr":
-            found.append((here, kind))
-    return found
+@cache
+def configured() -> ModuleType:
+    """The extension, told what it asks Python for."""
+    loaded = extension.module()
+    loaded.configure(native.KernelError, _device_of, _current_stream, HookChain)
+    return loaded
 
 
-def _pick(path: tuple[int, ...]) -> Callable[[Sequence[Any]], Any]:
-    if len(path) == 1:
-        first = path[0]
-        return lambda args: args[first]
+@cache
+def _learn_tensors() -> bool:
+    """Lets the extension look into PyTorch's tensors by libtorch_fl; called once torch_fl is there."""
+    import torch
 
-    def nested(args: Sequence[Any]) -> Any:
-        value: Any = args
-        for index in path:
-            value = value[index]
-        return value
-
-    return nested
+    plugin = ctypes.CDLL(str(libraries.plugin(torch.__version__)))
+    function = ctypes.cast(plugin.fl_tensor_memory, ctypes.c_void_p).value
+    tensor = torch.empty(1)
+    return configured().learn((tensor, torch.nn.Parameter(tensor)), function)
 
 
-def _address(value: Any) -> int:
-    """Of a tensor, of anything with data_ptr(), of None (a null pointer) or of a plain address.
+def _device_of(value: Any) -> int:
+    """HOST for memory that this process can reach, else the flagos device that it lies on.
 
-    Raises KernelError for a tensor whose memory this process cannot reach.
+    Raises KernelError for a tensor on a device that kernels are not compiled for.
     """
-    if value is None:
-        return 0
-    if isinstance(value, int):
-        return value
     device = getattr(value, "device", None)
-    if device is not None and device.type != "cpu" and not _is_host_memory(device):
-        raise native.KernelError(
-            f"a Triton kernel compiled for this CPU was given a tensor on '{device}', whose memory it cannot reach; "
-            "move the tensor to cpu"
-        )
-    return value.data_ptr()
+    if device is None or device.type == "cpu":
+        return HOST
+    if device.type == "flagos":
+        index = device.index or 0
+        return HOST if native.is_host(index) else index
+    raise native.KernelError(
+        f"a Triton kernel of the backend 'cpu' was given a tensor on '{device}', for which it is not compiled; "
+        "move the tensor to cpu or flagos"
+    )
 
 
-def _is_host_memory(device: Any) -> bool:
-    return device.type == "flagos" and (device.index or 0) == native.host_device()
+def _current_stream(device: int) -> int:
+    """The address of the fl_stream that the calling thread has chosen on a flagos device."""
+    import torch
+
+    return native.stream_address(device, torch.flagos.current_stream(device).stream_id)
 
 
-def _bits(kind: str) -> Callable[[Any], bytes]:
-    if kind.startswith("*"):
-        pack = struct.Struct("<Q").pack
-        return lambda value: pack(_address(value))
-    if kind == "bf16":
-        pack = struct.Struct("<f").pack
-        return lambda value: pack(value)[2:]
-    pack = struct.Struct("<" + _FORMATS[kind]).pack
-    if kind in _WRAP:
-        signed = kind[0] == "i"
-        modulus = 1 << _WRAP[kind]
-
-        def integer(value: Any) -> bytes:
-            number = int(value) % modulus
-            return pack(number - modulus if signed and number >= modulus // 2 else number)
-
-        return integer
-    return lambda value: pack(value)
+def _leaves(types: Sequence[Any], names: Sequence[str]) -> Iterator[tuple[tuple[int, ...], str, str]]:
+    """(path, type, name) of each value of a kernel, which has none for constexprs; tuples are entered."""
+    for index, (kind, name) in enumerate(zip(types, names, strict=True)):
+        if isinstance(kind, tuple):
+            inner = [f"{name}[{number}]" for number in range(len(kind))]
+            yield from (((index, *path), leaf, where) for path, leaf, where in _leaves(kind, inner))
+        elif kind != "constexpr":
+            yield (index,), kind, name
 
 
-class Loaded:
-    """A kernel as Triton's `function`: its image, and the variants that were loaded so far."""
-
-    def __init__(self, name: str, data: bytes) -> None:
-        self.name = name
-        self.image = image.read(data)
-        program = native.compile_tile_ir(self.image.tile_ir)
-        self.arguments = program.arguments
-        self.strides = program.stride_arguments
-        self.variants: dict[tuple[int, ...], Variant] = {(): Variant(name, self.image)}
-
-    def variant(self, ones: tuple[int, ...]) -> Variant:
-        found = self.variants.get(ones)
-        if found is None:
-            built = image.read(image.build(self.image.tile_ir, dict.fromkeys(ones, 1)))
-            found = self.variants.setdefault(ones, Variant(self.name, built))
-        return found
+def make_launcher(src: Any, metadata: Any) -> Any:
+    """What Triton calls `launcher_cls`: the callable that it gives each launch of this signature."""
+    if "torch_fl" in sys.modules:
+        _learn_tensors()
+    names = [str(name) for name in src.signature]
+    return configured().Launcher(tuple(_leaves(list(src.signature.values()), names)))
 
 
-class Variant:
-    """One object code of a kernel, loaded."""
-
-    def __init__(self, name: str, compiled: image.Image) -> None:
-        self.kernel = native.Kernel(name, compiled.symbol, compiled.object, native.host_device())
-        self.scratch_bytes = compiled.scratch_bytes
-        self.launch_flags = compiled.launch_flags
+def load(name: str, data: bytes) -> Any:
+    """A kernel as Triton's `function`; its variants are loaded by the launches that need them."""
+    kernel = image.read(data)
+    return configured().Kernel(kernel.arguments, kernel.stride_arguments, partial(_load_variant, name, kernel))
 
 
-class Frame:
-    """Memory for the arguments of one launch; taken from a list and given back, since launches may overlap."""
-
-    def __init__(self, arguments: Sequence[tuple[int, int]]) -> None:
-        self.values = (ctypes.c_uint64 * max(len(arguments), 1))()
-        base = ctypes.addressof(self.values)
-        self.table = (native.Argument * max(len(arguments), 1))(
-            *(native.Argument(kind, size, base + 8 * index) for index, (kind, size) in enumerate(arguments))
-        )
-        self.bytes = memoryview(self.values).cast("B")
-        self.config = native.LaunchConfig(struct_size=ctypes.sizeof(native.LaunchConfig), block=(1, 1, 1))
-
-
-class Launcher:
-    """What Triton calls for each launch."""
-
-    def __init__(self, src: Any, metadata: Any) -> None:
-        self.leaves = [(_pick(path), kind, _bits(kind)) for path, kind in _leaves(tuple(src.signature.values()))]
-        self.frames: list[Frame] = []
-
-    def __call__(
-        self,
-        grid_x: int,
-        grid_y: int,
-        grid_z: int,
-        stream: int,
-        function: Loaded,
-        packed_metadata: Any,
-        launch_metadata: Any,
-        enter_hook: Callable[[Any], None] | None,
-        exit_hook: Callable[[Any], None] | None,
-        *args: Any,
-    ) -> None:
-        if enter_hook is not None:
-            enter_hook(launch_metadata)
-        frame = self.frames.pop() if self.frames else Frame(function.arguments)
-        ones = []
-        for index, (pick, _, bits) in enumerate(self.leaves):
-            value = pick(args)
-            data = bits(value)
-            frame.bytes[8 * index : 8 * index + len(data)] = data
-            if index in function.strides and value == 1:
-                ones.append(index)
-        variant = function.variant(tuple(ones))
-        config = frame.config
-        config.grid[:] = (grid_x, grid_y, grid_z)
-        config.shared_bytes = variant.scratch_bytes
-        config.flags = variant.launch_flags
-        native.launch(variant.kernel, config, frame.table, len(self.leaves))
-        self.frames.append(frame)
-        if exit_hook is not None:
-            exit_hook(launch_metadata)
+def _load_variant(name: str, kernel: image.Compiled, ones: int, device: int) -> tuple[int, int, int, int]:
+    """Code in which the arguments of the set bits are 1: addresses of a fl_kernel and a fl_stream, scratch, flags."""
+    fixed = tuple(index for index in range(64) if ones >> index & 1)
+    wanted = image.Specialisation(fixed, 0 if device == HOST else native.distance(device))
+    code = kernel if wanted == image.Specialisation() else image.build(kernel.tile_ir, wanted)
+    where = native.host_device() if device == HOST else device
+    stream = native.stream_address(where, 0) if device == HOST else 0
+    return native.load_kernel(name, code.symbol, code.object, where), stream, code.scratch_bytes, code.launch_flags

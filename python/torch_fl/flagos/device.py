@@ -95,8 +95,8 @@ def init() -> None:
     """Finds the devices now instead of at first use. Raises what finding them raised."""
     global _initialized
     device_count()
-    if not _initialized:
-        _ops.install_composites()
+    # PyTorch calls this before it makes the first tensor: what a conf file says holds for that one too.
+    _ops.routing_prepare()
     _initialized = True
 
 

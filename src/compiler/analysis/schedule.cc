@@ -196,10 +196,15 @@ class Scheduler {
       for (const Value* result : op->results) {
         if (!result->type.tensor) continue;
         const bool large = !site && total > kLargestNest && !result->type.pointer;
-        if (large) schedule_.stored.insert(result);
+        if (large) store(result, "its expression is so large that it is computed apart");
         costs_[result] = site || large ? 1 : total;
       }
     }
+  }
+
+  void store(const Value* value, const char* why) {
+    schedule_.stored.insert(value);
+    schedule_.why_stored.emplace(value, why);
   }
 
   void need(const Value* value, int site) {
@@ -271,7 +276,10 @@ class Scheduler {
     if (always) return;  // their lowering makes memory for the result
     const bool worth = repeated && costs_[value] >= kWorthStoring && !value->type.pointer;
     const bool is_volatile = op.op == Op::kLoad && op.integer("isVolatile") != 0;
-    if (overwritten || is_volatile || worth || gathered_.contains(value)) schedule_.stored.insert(value);
+    if (overwritten) store(value, "a store may write what it reads before all of its users have read it");
+    if (is_volatile) store(value, "it is volatile");
+    if (gathered_.contains(value)) store(value, "tt.gather reads it at positions that are not known");
+    if (worth) store(value, "several nests, or a loop around one, need it, and it costs more than reading it back");
   }
 
   Schedule schedule_;

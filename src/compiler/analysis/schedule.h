@@ -31,7 +31,8 @@ struct Schedule {
   std::unordered_map<const ttir::Value*, int> last_use;      // the last position at which the block may be read
   std::unordered_map<const ttir::Value*, int> uses;          // as an operand
   std::unordered_set<const ttir::Value*> stored;
-  std::unordered_map<const ttir::Value*, Induction> inductions;  // by the body's argument and by the loop's result
+  std::unordered_map<const ttir::Value*, const char*> why_stored;  // for people
+  std::unordered_map<const ttir::Value*, Induction> inductions;    // by the body's argument and by the loop's result
   // The stores of one nest, by the last of them; other members of a group are not in the table.
   std::unordered_map<const ttir::Operation*, std::vector<const ttir::Operation*>> store_groups;
 };

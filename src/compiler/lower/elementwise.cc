@@ -90,6 +90,10 @@ std::string Elementwise::select(const Type& element, const std::string& conditio
 std::string Elementwise::cast_float(const Type& from, const Type& to, const std::string& value, int width,
                                     Stream& out) {
   if (from == to) return value;
+  if (ttir::bits_of(from.scalar) == 8)
+    return cast_float(kF32, to, from_float8(from.scalar, value, width, out), width, out);
+  if (ttir::bits_of(to.scalar) == 8)
+    return to_float8(to.scalar, cast_float(from, kF32, value, width, out), width, out);
   if (from.scalar == Scalar::kBF16) {
     const std::string wide = convert("zext", kI16, kI32, value, width, out);
     const std::string high = binary("shl", kI32, wide, integer(16, Scalar::kI32, width), width, out);
@@ -112,9 +116,6 @@ std::string Elementwise::cast_float(const Type& from, const Type& to, const std:
     const std::string nan = compare("fcmp", "uno", kF32, value, value, width, out);
     const std::string chosen = select(kI32, nan, quiet, rounded, width, out);
     return convert("trunc", kI32, kI16, chosen, width, out);
-  }
-  if (ttir::bits_of(from.scalar) == 8 || ttir::bits_of(to.scalar) == 8) {
-    fail(FL_UNSUPPORTED, "conversions of 8-bit floating-point numbers are not lowered yet");
   }
   return convert(ttir::bits_of(to.scalar) > ttir::bits_of(from.scalar) ? "fpext" : "fptrunc", from, to, value, width,
                  out);
@@ -192,7 +193,7 @@ std::string Elementwise::cast(const Operation& op, const std::string& value, int
     case Op::kExtF:
     case Op::kTruncF:
     case Op::kFpToFp:
-      if (op.word("rounding") == "rtz") fail(FL_UNSUPPORTED, "rounding toward zero is not lowered");
+      if (op.word("rounding") == "rtz") return toward_zero(from, to, value, width, out);
       return cast_float(from, to, value, width, out);
     case Op::kSIToFP:
     case Op::kUIToFP: {
@@ -370,8 +371,14 @@ std::string Elementwise::emit(const Operation& op, const std::vector<std::string
       fail(FL_UNSUPPORTED, "the library function '%s' on 16-bit numbers is not lowered", op.word("symbol").c_str());
     }
     case Op::kPtrToInt:
-    case Op::kIntToPtr:
-      return operands[0];
+    case Op::kIntToPtr: {
+      // A kernel sees the device's own addresses as integers, and follows them where this processor finds them.
+      const auto distance = static_cast<int64_t>(target_.distance);
+      if (distance == 0) return operands[0];
+      const Type address = Type::of(Scalar::kI64);
+      const char* const instruction = op.op == Op::kIntToPtr ? "add" : "sub";
+      return binary(instruction, address, operands[0], integer(distance, Scalar::kI64, width), width, out);
+    }
     case Op::kAddPtr: {
       const Type offset = op.operands[1]->type.element();
       const Type address = Type::of(Scalar::kI64);

@@ -36,7 +36,9 @@ class Elementwise {
                      int width, Stream& out);
   std::string constant(double value, Scalar scalar, int width);
   std::string integer(int64_t value, Scalar scalar, int width);
+  // Rounds to nearest even.
   std::string cast_float(const Type& from, const Type& to, const std::string& value, int width, Stream& out);
+  std::string toward_zero(const Type& from, const Type& to, const std::string& value, int width, Stream& out);
 
  private:
   std::string emit_wide(ttir::Op op, const ttir::Operation& source, const Type& element,
@@ -47,6 +49,8 @@ class Elementwise {
                          Stream& out);
   std::string library(const std::string& function, const Type& element, const std::vector<std::string>& operands,
                       const std::vector<Type>& types, int width, Stream& out);
+  std::string from_float8(Scalar from, const std::string& value, int width, Stream& out);  // to f32
+  std::string to_float8(Scalar to, const std::string& value, int width, Stream& out);      // from f32
   std::string external(const ttir::Operation& op, const std::vector<std::string>& operands, int width, Stream& out);
 
   LlvmModule& module_;

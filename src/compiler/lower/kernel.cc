@@ -19,7 +19,14 @@ Kernel::Kernel(const ttir::Function& function, const Target& target, const std::
       target_(target),
       constants_(constants),
       schedule_(make_schedule(function)),
-      shared_{module_, target_, schedule_, Elementwise(module_, target_), {}, {}, {}} {}
+      users_(find_users(function)),
+      shared_{module_, target_, schedule_, Elementwise(module_, target_), {}, {}, {}, {}} {
+  for (const auto& [value, why] : schedule_.why_stored) {
+    if (value->producer == nullptr) continue;
+    shared_.report.general(place_of(*value->producer) + " (" + shape_text(value->type.shape) +
+                           ") is kept in scratch: " + why);
+  }
+}
 
 // Arguments and the grid, read once a call.
 void Kernel::prologue() {
@@ -42,6 +49,11 @@ void Kernel::prologue() {
     } else {
       entry_.line(value + " = load " + llvm_type(type, 1) + ", ptr " + pointer);
       shared_.scalars[arguments[i]] = value;
+      if (type.pointer && target_.distance != 0) {
+        const std::string seen = module_.fresh();
+        entry_.line(seen + " = add i64 " + value + ", " + std::to_string(static_cast<int64_t>(target_.distance)));
+        shared_.scalars[arguments[i]] = seen;
+      }
     }
   }
   for (int axis = 0; axis < 3; ++axis) {
@@ -56,7 +68,6 @@ void Kernel::prologue() {
   for (const char* axis : {"x", "y", "z"})
     entry_.line(formatted("%%start.%s = trunc i64 %%first.%s to i32", axis, axis));
   entry_.line("%any = icmp ult i64 %first, %last");
-  entry_.line("br i1 %any, label %program, label %exit");
 }
 
 // The ids of the next program by counting up, not by dividing.
@@ -83,6 +94,12 @@ LoweredKernel Kernel::run() {
   std::string name = function_.name;
   std::string text =
       "define void @\"" + name + "\"(ptr %args, ptr %grid, i64 %first, i64 %last, ptr %scratch) nounwind {\n";
+  entry_.line("br i1 %any, label %program, label %exit");
+  if (kept_ > 0) {
+    const std::string label = "entry:\n";
+    const std::string kept = "  %kept = getelementptr i8, ptr %scratch, i64 " + std::to_string((arena_ + 63) / 64 * 64);
+    entry_.text.insert(label.size(), kept + "\n");
+  }
   text += entry_.text + program_loop() + body.text;
   text +=
       "next:\n"
@@ -101,7 +118,7 @@ LoweredKernel Kernel::run() {
       "exit:\n"
       "  ret void\n"
       "}\n";
-  return {module_.text(text), (arena_ + 63) / 64 * 64, ordered_};
+  return {module_.text(text), (arena_ + 63) / 64 * 64 + kept_, ordered_, shared_.report.text()};
 }
 
 void Kernel::block(const ttir::Block& block) {
@@ -148,7 +165,15 @@ void Kernel::dispatch(const Operation& op) {
       if (group == schedule_.store_groups.end()) return;
       std::vector<Sink> sinks;
       for (const Operation* store : group->second) sinks.push_back({store, nullptr, 0});
-      return emit(sinks);
+      auto direct = direct_stores_.find(&op);
+      if (direct == direct_stores_.end()) return emit(sinks);
+      const std::string write = module_.fresh_label();
+      const std::string join = module_.fresh_label();
+      out_->line("br i1 " + direct->second + ", label %" + join + ", label %" + write);
+      out_->open(write);
+      emit(sinks);
+      out_->line("br label %" + join);
+      return out_->open(join);
     }
     case Op::kScan:
       return scan(op);
@@ -160,8 +185,9 @@ void Kernel::dispatch(const Operation& op) {
     case Op::kAtomicCas:
       return atomic(op);
     case Op::kPrint:
+      return print(op);
     case Op::kAssert:
-      fail(FL_UNSUPPORTED, "'%s' is not lowered", ttir::name_of(op.op));
+      return assertion(op);
     default:
       break;
   }

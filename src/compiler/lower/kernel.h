@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "compiler/analysis/product.h"
 #include "compiler/lower/nest.h"
+#include "compiler/lower/product.h"
 
 namespace fl::compiler {
 
@@ -17,6 +19,7 @@ struct LoweredKernel {
   std::string text;      // a whole LLVM module
   int64_t scratch = 0;   // bytes of arena that each thread needs
   bool ordered = false;  // programs may wait for lower ones
+  std::string report;    // for people: see report.h
 };
 
 // `constants`: arguments, by number, whose value is fixed to an integer. Throws an Error of FL_UNSUPPORTED,
@@ -47,6 +50,9 @@ class Kernel {
 
   // kernel_nests.cc: nests and the arena
   int64_t allocate(const Type& type, int until);
+  int64_t allocate_bytes(int64_t size, int until);
+  // Memory that keeps its content from one program to the next, for arena_pointer() alone.
+  int64_t allocate_kept(int64_t size);
   void expire(int position);
   int64_t slot_of_result(const Value* value);
   void emit(std::vector<Sink> sinks);
@@ -59,12 +65,51 @@ class Kernel {
   void scan(const Operation& op);
   void atomic(const Operation& op);
   void histogram(const Operation& op);
+  void describe(const std::vector<Sink>& sinks, const Nest& nest);
+  void begin_report(const std::string& title, const std::vector<int64_t>& shape, const std::vector<const Value*>& roots,
+                    int lanes);
   static std::vector<size_t> natural_order(const std::vector<int64_t>& shape);
   static size_t last_dimension(const std::vector<int64_t>& shape);
 
   // kernel_dot.cc
   void dot(const Operation& op);
-  std::optional<int64_t> sum_in_place(const Operation& op) const;
+  void plain_dot(const Operation& op);
+  std::optional<int64_t> carried_sum(const Operation& op) const;
+  int64_t place_of_sum(const Operation& op, bool* from_zero);
+
+  // kernel_product.cc
+  std::unique_ptr<Product> begin_product(const Operation& dot, const Operation* loop);
+  void find_live_part(Product* product);
+  void start_sum(Product* product, const Value* start, int64_t slot);
+  static bool is_zero(const Value* block);
+  void put_off(Product* product);
+  void multiply_now(Product* product);
+  void lay_out(Product* product);
+  void pack_unless_kept(const Product& product, PackedFactor* factor, const std::string& step,
+                        const std::string& chunk);
+  void pack(const Product& product, PackedFactor* factor, const std::string& to);
+  void multiply(const Product& product, const std::string& steps, const std::string& chunk, const std::string& last);
+  bool may_store(const DotPlan& plan, const Operation& store) const;
+  // kernel_kept.cc. What a factor's buffer has room for: so many chunks, of which a program needs `needed` (i64);
+  // `fits` (i1) where that is no more.
+  struct Room {
+    int64_t chunks;
+    std::string needed;
+    std::string fits;
+  };
+  void find_kept(const Product& product, PackedFactor* factor, const Room& room);
+
+  bool compute_scalars(const Value* value);
+  std::string wide(const Value* scalar);  // as an i64, one for each value
+  std::string arena_pointer(int64_t offset) { return arena_pointer(offset, *out_); }
+  std::string arena_pointer(int64_t offset, Stream& out);
+  std::string load_i64(const std::string& pointer);
+
+  // kernel_debug.cc
+  void print(const Operation& op);
+  void assertion(const Operation& op);
+  std::string in_memory(const Value* value);
+  std::string text_constant(const std::string& text);
 
   // kernel_control.cc
   void for_loop(const Operation& op);
@@ -80,6 +125,9 @@ class Kernel {
   const std::map<size_t, int64_t>& constants_;
   LlvmModule module_;
   Schedule schedule_;
+  Users users_;
+  std::map<const Operation*, std::unique_ptr<Product>> products_;  // that wait for the end of a chunk, by their dots
+  std::map<const Operation*, std::string> direct_stores_;          // that a product has done where the i1 is true
   Surroundings shared_;
   Stream entry_;
   Stream* out_ = nullptr;
@@ -91,6 +139,7 @@ class Kernel {
   };
   std::vector<Allocation> live_slots_;
   int64_t arena_ = 0;
+  int64_t kept_ = 0;  // bytes behind the arena
   int position_ = 0;
   bool ordered_ = false;
 };

@@ -98,6 +98,14 @@ void Kernel::for_loop(const Operation& op) {
   std::vector<int64_t> slots;
   std::vector<std::pair<size_t, size_t>> inductions;  // result, phi
   std::vector<std::pair<size_t, size_t>> scalars;
+  std::map<const Value*, Product*> sums;  // of products that wait for several iterations
+  for (const Operation* inner : body.operations) {
+    if (inner->op != Op::kDot || deferring_loop(*inner, users_) != &op) continue;
+    if (auto product = begin_product(*inner, &op)) {
+      sums[inner->operands[2]] = product.get();
+      products_[inner] = std::move(product);
+    }
+  }
   for (size_t i = 0; i < op.results.size(); ++i) {
     const Value* argument = body.arguments[i + 1];
     if (schedule_.inductions.contains(argument)) {
@@ -108,7 +116,12 @@ void Kernel::for_loop(const Operation& op) {
       auto last = schedule_.last_use.find(op.results[i]);
       const int64_t slot =
           allocate(argument->type, std::max(end, last == schedule_.last_use.end() ? end : last->second));
-      emit({{nullptr, op.operands[i + 3], slot}});
+      auto sum = sums.find(argument);
+      if (sum != sums.end()) {
+        start_sum(sum->second, op.operands[i + 3], slot);
+      } else {
+        emit({{nullptr, op.operands[i + 3], slot}});
+      }
       shared_.slots[argument] = slot;
       carried_blocks.push_back(yield.operands[i]);
       slots.push_back(slot);

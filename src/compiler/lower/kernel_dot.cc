@@ -1,6 +1,6 @@
-// tt.dot on blocks in the arena: both factors are widened to the type of the sum when they are stored, and register
-// tiles of rows by strips run over K. The sum is taken up where it lies when the loop that carries it has no other use
-// for it.
+// tt.dot: which way it goes, and where its sum lies. Blocks of two dimensions go to kernel_product.cc; what is too
+// small for tiles, or has a third dimension, is done here from the arena, with both factors widened to the type of the
+// sum.
 
 #include <algorithm>
 
@@ -18,25 +18,67 @@ const Type kI64 = Type::of(Scalar::kI64);
 
 }  // namespace
 
-// The loop's own block, when it only goes through this dot: argument -> dot -> yield of the same place.
-std::optional<int64_t> Kernel::sum_in_place(const Operation& op) const {
-  const Value* sum = op.operands[2];
+// The block that a loop carries, when the result of the dot is what it carries on and its old content is wanted by the
+// sum alone, element on element: argument -> sum -> dot -> yield of the same place.
+std::optional<int64_t> Kernel::carried_sum(const Operation& op) const {
   const Operation* loop = op.parent->parent->parent;
-  if (sum->producer != nullptr || loop == nullptr || loop->op != Op::kFor || sum->owner != op.parent || sum->index == 0)
-    return std::nullopt;
-  const Operation& yield = *op.parent->terminator();
-  const bool only = schedule_.uses.at(sum) == 1 && schedule_.uses.at(op.result()) == 1 &&
-                    yield.operands[static_cast<size_t>(sum->index) - 1] == op.result();
-  auto slot = shared_.slots.find(sum);
-  if (!only || slot == shared_.slots.end()) return std::nullopt;
+  if (loop == nullptr || loop->op != Op::kFor || schedule_.uses.at(op.result()) != 1) return std::nullopt;
+  const std::vector<ttir::Value*>& next = op.parent->terminator()->operands;
+  const auto place = std::find(next.begin(), next.end(), op.result());
+  if (place == next.end()) return std::nullopt;
+  const Value* argument = op.parent->arguments[static_cast<size_t>(place - next.begin()) + 1];
+  auto slot = shared_.slots.find(argument);
+  auto uses = schedule_.uses.find(argument);
+  if (slot == shared_.slots.end() || uses == schedule_.uses.end() || uses->second != 1) return std::nullopt;
+  std::map<int64_t, bool> read;
+  reads(op.operands[2], true, &read);
+  auto own = read.find(slot->second);
+  if (own == read.end() || !own->second) return std::nullopt;
   return slot->second;
 }
 
-void Kernel::dot(const Operation& op) {
-  const Type sum = op.result()->type;
-  if (sum.scalar != Scalar::kF32 && sum.scalar != Scalar::kF64 && sum.scalar != Scalar::kI32) {
-    fail(FL_UNSUPPORTED, "'tt.dot' with a sum of %s is not lowered", ttir::name_of(sum.scalar));
+// Where the product is to be added: the block itself where nobody else wants it, else a copy.
+int64_t Kernel::place_of_sum(const Operation& op, bool* from_zero) {
+  const Value* sum = op.operands[2];
+  if (const std::optional<int64_t> own = carried_sum(op)) {
+    if (!shared_.slots.contains(sum)) emit({{nullptr, sum, *own}});
+    return *own;
   }
+  auto slot = shared_.slots.find(sum);
+  const bool last_use = schedule_.uses.at(sum) == 1 && sum->producer != nullptr && sum->producer->parent == op.parent;
+  if (slot != shared_.slots.end() && last_use) {
+    for (Allocation& allocation : live_slots_) {
+      auto last = schedule_.last_use.find(op.result());
+      if (allocation.offset == slot->second && last != schedule_.last_use.end())
+        allocation.until = std::max(allocation.until, last->second);
+    }
+    return slot->second;
+  }
+  const int64_t target = slot_of_result(op.result());
+  *from_zero = is_zero(sum);
+  if (!*from_zero) emit({{nullptr, sum, target}});
+  return target;
+}
+
+void Kernel::dot(const Operation& op) {
+  const Scalar scalar = op.result()->type.scalar;
+  if (scalar != Scalar::kF32 && scalar != Scalar::kF64 && scalar != Scalar::kI32) {
+    fail(FL_UNSUPPORTED, "'tt.dot' with a sum of %s is not lowered", ttir::name_of(scalar));
+  }
+  if (auto waiting = products_.find(&op); waiting != products_.end()) {
+    put_off(waiting->second.get());
+    shared_.slots[op.result()] = waiting->second->sums;
+    return;
+  }
+  const std::unique_ptr<Product> product = begin_product(op, nullptr);
+  if (product == nullptr) return plain_dot(op);
+  product->sums = place_of_sum(op, &product->from_zero);
+  shared_.slots[op.result()] = product->sums;
+  multiply_now(product.get());
+}
+
+void Kernel::plain_dot(const Operation& op) {
+  const Type sum = op.result()->type;
   const Type wide = Type::of(sum.scalar);
   int64_t factors[2];
   for (size_t i = 0; i < 2; ++i) {
@@ -51,13 +93,9 @@ void Kernel::dot(const Operation& op) {
     sink.as = wide.scalar;
     emit({sink});
   }
-  int64_t target = 0;
-  if (const std::optional<int64_t> own = sum_in_place(op)) {
-    target = *own;
-  } else {
-    target = slot_of_result(op.result());
-    emit({{nullptr, op.operands[2], target}});
-  }
+  bool from_zero = false;
+  const int64_t target = place_of_sum(op, &from_zero);
+  if (from_zero) emit({{nullptr, op.operands[2], target}});
   shared_.slots[op.result()] = target;
 
   const size_t rank = sum.shape.size();

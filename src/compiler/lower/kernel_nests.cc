@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "compiler/lower/atomics.h"
 #include "compiler/lower/kernel.h"
 
@@ -17,7 +18,11 @@ constexpr int64_t kLargestArena = int64_t{64} << 20;  // a thread; real kernels 
 // First fit; a stored block is dead after the last site that may read it.
 int64_t Kernel::allocate(const Type& type, int until) {
   const int64_t element = type.pointer ? 8 : ttir::bytes_of(type.scalar);
-  const int64_t size = (type.elements() * element + 63) / 64 * 64;
+  return allocate_bytes(type.elements() * element, until);
+}
+
+int64_t Kernel::allocate_bytes(int64_t bytes, int until) {
+  const int64_t size = (bytes + 63) / 64 * 64;
   std::sort(live_slots_.begin(), live_slots_.end(),
             [](const Allocation& a, const Allocation& b) { return a.offset < b.offset; });
   int64_t offset = 0;
@@ -30,6 +35,14 @@ int64_t Kernel::allocate(const Type& type, int until) {
   if (arena_ > kLargestArena)
     fail(FL_UNSUPPORTED, "this kernel needs more than 64 MiB of scratch memory a thread; use smaller blocks");
   return offset;
+}
+
+int64_t Kernel::allocate_kept(int64_t bytes) {
+  const int64_t offset = kept_;
+  kept_ += (bytes + 63) / 64 * 64;
+  if (arena_ + kept_ > kLargestArena)
+    fail(FL_UNSUPPORTED, "this kernel needs more than 64 MiB of scratch memory a thread; use smaller blocks");
+  return kKeptOffsets + offset;
 }
 
 void Kernel::expire(int position) {
@@ -124,6 +137,11 @@ void Kernel::write_nest(Nest& nest, const std::function<void()>& otherwise) {
   out_->text += nest.body().text;
   out_->line("br label %" + join);
   out_->open(exact);
+  shared_.report.note(
+      formatted("runs where %zu conditions hold at the launch, that indices do not wrap and loads and stores do not "
+                "overlap; else exact code does",
+                nest.guards().size()));
+  const Report::Silence silence(shared_.report);
   otherwise();
   out_->line("br label %" + join);
   out_->open(join);
@@ -152,9 +170,55 @@ void Kernel::emit(std::vector<Sink> sinks) {
     nest = nest_for(Nest::Mode::kFast);
     nest->check_overlap(sinks);
   }
+  describe(sinks, *nest);
   nest->map(sinks);
   write_nest(*nest, [&] { emit_exact(sinks); });
   for (const Value* value : stored) shared_.slots.erase(value);
+}
+
+// Tells the report what a nest is for and what was fused into it.
+void Kernel::describe(const std::vector<Sink>& sinks, const Nest& nest) {
+  if (shared_.report.silent()) return;
+  std::string title;
+  std::vector<const Value*> roots;
+  for (const Sink& sink : sinks) {
+    const Operation* op = sink.store != nullptr    ? sink.store
+                          : sink.atomic != nullptr ? sink.atomic
+                                                   : sink.value->producer;
+    title += (title.empty() ? "" : ", ") + (op == nullptr ? "a block carried round a loop" : place_of(*op));
+    if (sink.touches_memory()) roots.insert(roots.end(), sink.operands().begin(), sink.operands().end());
+    if (!sink.touches_memory()) title += " to scratch", roots.push_back(sink.value);
+  }
+  const Value* first = sinks[0].touches_memory() ? sinks[0].operands()[0] : sinks[0].value;
+  begin_report(title, first->type.shape, roots, nest.lanes());
+}
+
+void Kernel::begin_report(const std::string& title, const std::vector<int64_t>& shape,
+                          const std::vector<const Value*>& roots, int lanes) {
+  if (shared_.report.silent()) return;
+  const std::string strips = lanes > 1 ? formatted(", in strips of %d", lanes) : ", element by element";
+  shared_.report.nest(title + " over " + shape_text(shape) + strips);
+  std::vector<const Value*> open = roots;
+  std::unordered_set<const Value*> seen;
+  std::map<int, std::string> fused;  // by line
+  while (!open.empty()) {
+    const Value* value = open.back();
+    open.pop_back();
+    if (!value->type.tensor || !seen.insert(value).second || value->producer == nullptr) continue;
+    if (shared_.slots.contains(value)) {
+      shared_.report.note("reads " + place_of(*value->producer) + " from scratch");
+      continue;
+    }
+    const Operation& op = *value->producer;
+    // Index arithmetic is in every nest and says nothing.
+    const bool counts = op.op == Op::kLoad || value->type.holds_float();
+    if (counts && op.op != Op::kSplat && op.op != Op::kConstant && op.op != Op::kBroadcast && op.op != Op::kExpandDims)
+      fused[op.where.line] = place_of(op);
+    open.insert(open.end(), op.operands.begin(), op.operands.end());
+  }
+  std::string all;
+  for (const auto& [line, text] : fused) all += (all.empty() ? "" : "; ") + text;
+  if (!all.empty()) shared_.report.note("fused into it: " + all);
 }
 
 // Behind a failed guard: all loads first, then one store after the other.
@@ -179,6 +243,7 @@ void Kernel::reduce(const Operation& op) {
     for (const Value* result : op.results) slots.push_back(slot_of_result(result));
   Nest fast(shared_, Nest::Mode::kFast);
   fast.before().label = out_->label;
+  begin_report(place_of(op), op.operands[0]->type.shape, {op.operands.begin(), op.operands.end()}, target_.lanes);
   const std::vector<std::string> values = fast.reduce(op, slots);
   std::vector<std::string> exact_values;
   const bool guarded = !fast.guards().empty();
@@ -209,6 +274,7 @@ void Kernel::scan(const Operation& op) {
   for (const Value* result : op.results) slots.push_back(slot_of_result(result));
   Nest fast(shared_, Nest::Mode::kFast);
   fast.before().label = out_->label;
+  begin_report(place_of(op), op.operands[0]->type.shape, {op.operands.begin(), op.operands.end()}, target_.lanes);
   fast.scan(op, slots);
   write_nest(fast, [&] {
     Nest exact(shared_, Nest::Mode::kExact);
@@ -245,6 +311,7 @@ void Kernel::atomic(const Operation& op) {
     nest.map({sink});
     write_nest(nest, otherwise);
   };
+  begin_report(place_of(op) + ", one lane after the other", shape, {op.operands.begin(), op.operands.end()}, 1);
   write(Nest::Mode::kFast, [&] { write(Nest::Mode::kExact, [] {}); });
   for (const Value* value : stored) shared_.slots.erase(value);
   if (used) shared_.slots[op.result()] = sink.slot;

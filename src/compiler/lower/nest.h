@@ -24,6 +24,7 @@
 #include "compiler/lower/counted_loop.h"
 #include "compiler/lower/elementwise.h"
 #include "compiler/lower/llvm_text.h"
+#include "compiler/lower/report.h"
 
 namespace fl::compiler {
 
@@ -37,6 +38,7 @@ struct Surroundings {
   std::unordered_map<const ttir::Value*, int64_t> slots;        // a stored block's offset in the arena, in bytes
   std::unordered_map<const ttir::Value*, std::string>
       induction_total;  // of Schedule::inductions; i64, in bytes or elements
+  Report report;
 };
 
 // An i64 that is the same during the whole nest.
@@ -74,7 +76,14 @@ struct Piece {
 struct Loop {
   int64_t extent;
   bool vector = false;
-  std::string position;  // i64: of the first lane, where vector
+  std::string position;    // i64: of the first lane, where vector
+  std::string limit = "";  // i64: iterations at run time, where fewer than the extent; not of the vector loop
+};
+
+// Where a block goes in the arena when it is not row-major: `base` an i64 address, a stride in bytes for each loop.
+struct Place {
+  std::string base;
+  std::vector<int64_t> strides;
 };
 
 // What a nest does with a block at each position.
@@ -84,6 +93,8 @@ struct Sink {
   int64_t slot = 0;
   const ttir::Operation* atomic = nullptr;  // tt.atomic_*, whose results go to `slot` unless that is negative
   std::optional<Scalar> as = std::nullopt;  // a block of floats or integers is widened to this in the arena
+  const Place* place = nullptr;             // instead of `slot`
+  bool shifted = false;                     // i8 that goes there is shifted by 128
 
   const std::vector<ttir::Value*>& operands() const { return store != nullptr ? store->operands : atomic->operands; }
   bool touches_memory() const { return store != nullptr || atomic != nullptr; }
@@ -97,12 +108,31 @@ class Nest {
   // ---- Shape of the nest, fixed first. One loop a dimension of `shape` longer than one, in the order of `order`.
   void make_loops(const std::vector<int64_t>& shape, const std::vector<size_t>& order, size_t vector_dimension,
                   bool one_by_one = false);
+  // Loops of one's own, with strips of `lanes`: `at` is a block's position in terms of them.
+  void set_loops(std::vector<Loop> loops, size_t vector_loop, Coordinates at, int lanes);
+  // Only positions below `limit` (i64, from 0 to the extent) along the dimension are done.
+  void restrict(size_t dimension, const std::string& limit);
+  // A remainder whose operands are affine is taken to be its left operand; that this is so is among the guards. For
+  // kernels whose last block wraps round to the first rows, so that loads need no mask.
+  void assume_small_remainders() { small_remainders_ = true; }
+  bool assumed_remainders() const { return assumed_remainders_; }
   Coordinates coordinates() const { return coordinates_; }  // of a block of that shape
   int lanes() const { return lanes_; }
   const std::vector<Loop>& loops() const { return loops_; }
 
   // ---- Assumptions. `check_overlap` returns the loads that must be done before the nest even in fast mode.
   std::vector<const ttir::Value*> check_overlap(const std::vector<Sink>& sinks);
+  // How many leading positions along each dimension the masks let through, i64 in before(); "" where they say nothing.
+  // `exactly`: whether the masks are true everywhere below the counts.
+  std::vector<std::string> live_counts(const std::vector<const ttir::Value*>& masks, bool* exactly);
+  // A block of addresses as base + sum of stride * position in each loop, all i64 in before(), under guards().
+  struct Strided {
+    std::string base;
+    std::vector<Term> strides;
+  };
+  std::optional<Strided> strided(const ttir::Value* addresses);
+  // The dimension along which neighbours of the block are neighbours in memory, by its first load.
+  std::optional<size_t> unit_dimension(const ttir::Value* block);
   const std::vector<std::string>& guards() const { return guards_; }
   Stream& before() { return before_; }  // level 0; may be written to until the nest is closed
 
@@ -155,6 +185,7 @@ class Nest {
   Stream& stream(int level) { return *streams_[static_cast<size_t>(level)]; }
   int level_of(const Form& form) const;
   bool holds_vector(const Form& form) const;
+  void note_access(const ttir::Operation& op, const std::optional<Form>& form);
   Piece row_address(const Form& form, int64_t size,
                     int copy);                // a ptr to lane 0, vector term left out unless level says so
   Piece address(const Form& form, int copy);  // a ptr to lane 0
@@ -169,6 +200,7 @@ class Nest {
   std::string as_memory(const Type& element, const std::string& value, int width, Stream& out);
   std::string from_memory(const Type& element, const std::string& value, int width, Stream& out);
   void store(const Sink& sink, const Coordinates& at, int copy);
+  void to_arena(const Form& form, const Type& memory, const std::string& text, int copy);
   void atomic(const Sink& sink, const Coordinates& at);
   static Type memory_type(const Type& element);
 
@@ -192,10 +224,14 @@ class Nest {
   };
   void atoms(const ttir::Value* mask, const Coordinates& at, std::vector<Atom>* out);
   std::optional<Limit> limit(const Atom& atom);
+  std::optional<Limit> limit(const Form& below);
+  std::optional<Form> beyond_restriction();
+  Piece restriction_mask(int copy);
   std::optional<Form> below_zero(const Atom& atom);
   Piece row_value(const Form& form);
   void collect_masks(const ttir::Value* value, const Coordinates& at, std::vector<MaskAt>* out,
                      std::set<std::string>* seen);
+  void note_mask(const Atom& atom, bool limits);
   Live live_part(const std::vector<MaskAt>& masks, const std::vector<MaskAt>& sink_masks);
   bool is_assumed(const ttir::Value* mask, const Coordinates& at);
 
@@ -243,6 +279,10 @@ class Nest {
   Stream body_;
   std::string entry_;
   bool unknown_store_ = false;
+  bool small_remainders_ = false;
+  bool assumed_remainders_ = false;
+  std::optional<size_t> restricted_;  // dimension
+  std::string restriction_;           // i64
   std::vector<Stream*> streams_;
   std::vector<std::string> guards_;
   std::map<std::string, bool> guard_texts_;

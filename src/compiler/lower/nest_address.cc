@@ -26,6 +26,33 @@ int Nest::level_of(const Form& form) const {
 
 bool Nest::holds_vector(const Form& form) const { return !form.coefficients[vector_loop_].is(0); }
 
+// Says how an operation's strip reaches memory, and why not in the best way.
+void Nest::note_access(const ttir::Operation& op, const std::optional<Form>& form) {
+  if (mode_ == Mode::kExact || shared_.report.silent()) return;
+  const bool reads = op.op == Op::kLoad;
+  const Type& moved = reads ? op.result()->type : op.operands[1]->type;
+  const int64_t size = ttir::bytes_of(memory_type(moved.element()).scalar);
+  std::string how;
+  if (!form) {
+    how = reads ? "gathered, since its addresses are not affine in the block's index"
+                : "scattered, since its addresses are not affine in the block's index";
+  } else if (lanes_ == 1) {
+    how = "element by element, the nest has strips of one";
+  } else if (const Term& step = form->coefficients[vector_loop_]; step.is(0)) {
+    how = reads ? "one element, repeated over the strip" : "every lane to one address";
+  } else if (step.is(size)) {
+    how = "contiguous";
+  } else if (step.is(-size) && reads) {
+    how = "contiguous, reversed";
+  } else if (step.known) {
+    how = formatted("%s with a stride of %lld bytes along the strip", reads ? "gathered" : "scattered",
+                    static_cast<long long>(step.value));
+  } else {
+    how = std::string(reads ? "gathered" : "scattered") + " with a stride that only the launch knows";
+  }
+  shared_.report.note(place_of(op) + " is " + how);
+}
+
 // The address of lane 0, in the loop where it is known; the vector loop's own part is left to `address`, so that it is
 // an index of the machine's addressing modes.
 Piece Nest::row_address(const Form& form, int64_t, int) {

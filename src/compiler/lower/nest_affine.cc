@@ -73,9 +73,29 @@ Form Nest::constant_form(int64_t value) const { return {Term{true, value, ""}, s
 std::pair<Term, Term> Nest::range(const Form& form, const Term* inner_extent) {
   Term low = form.base;
   Term high = form.base;
+  // Along a restricted dimension that may be split into several loops, by the limit.
+  std::vector<bool> done(loops_.size(), false);
+  if (restricted_) {
+    const Index& index = coordinates_[*restricted_];
+    int64_t scale = 0;
+    bool matches = true;
+    for (size_t l = 0; l < loops_.size(); ++l) {
+      if (index.coefficients[l] == 0) continue;
+      const Term& c = form.coefficients[l];
+      matches = matches && c.known && c.value % index.coefficients[l] == 0;
+      if (!matches) break;
+      if (scale == 0) scale = c.value / index.coefficients[l];
+      matches = scale > 0 && c.value == scale * index.coefficients[l];
+    }
+    if (matches && scale > 0) {
+      const Term last = subtract({false, 0, restriction_}, {true, 1, ""});
+      high = add(high, multiply({true, scale, ""}, last));
+      for (size_t l = 0; l < loops_.size(); ++l) done[l] = index.coefficients[l] != 0;
+    }
+  }
   for (size_t l = 0; l < loops_.size(); ++l) {
     const Term& c = form.coefficients[l];
-    if (c.is(0)) continue;
+    if (c.is(0) || done[l]) continue;
     Term last{true, loops_[l].extent - 1, ""};
     if (inner_extent != nullptr && l == vector_loop_) last = *inner_extent;
     const Term span = multiply(c, last);
@@ -213,9 +233,15 @@ std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates&
       case Op::kReshape:
       case Op::kTrans:
       case Op::kTruncI:
-      case Op::kPtrToInt:
-      case Op::kIntToPtr:
         return inner(0);
+      case Op::kPtrToInt:
+      case Op::kIntToPtr: {
+        std::optional<Form> form = inner(0);
+        const auto distance = static_cast<int64_t>(shared_.target.distance);
+        if (form && distance != 0)
+          form->base = add(form->base, {true, op.op == Op::kIntToPtr ? distance : -distance, {}});
+        return form;
+      }
       case Op::kBitcast:
       case Op::kArithBitcast:
         if (op.operands[0]->type.pointer || op.operands[0]->type.scalar == type.scalar) return inner(0);
@@ -231,6 +257,18 @@ std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates&
         if (is_uniform(b)) return scaled(a, b->base);
         if (is_uniform(a) && b) return scaled(b, a->base);
         break;
+      }
+      case Op::kRemSI: {
+        if (!small_remainders_ || mode_ == Mode::kExact) break;
+        const int bits = ttir::bits_of(type.scalar);
+        const std::optional<Form> a = without_wrap(inner(0), bits, true);
+        const std::optional<Form> b = without_wrap(inner(1), bits, true);
+        if (!a || !is_uniform(b)) break;
+        const auto [low, high] = range(*a);
+        guard("sge", low, {true, 0, ""});
+        guard("slt", high, b->base);
+        assumed_remainders_ = true;
+        return a;
       }
       case Op::kShlI: {
         const std::optional<Form> count = inner(1);
@@ -287,6 +325,28 @@ void Nest::find_loads(const Value* value, const Coordinates& at, std::vector<con
   }
   for (size_t i = 0; i < op.operands.size(); ++i)
     find_loads(op.operands[i], operand_coordinates(op, i, at), affine_less, loads);
+}
+
+std::optional<Nest::Strided> Nest::strided(const Value* addresses) {
+  const std::optional<Form> form = affine(addresses, coordinates_);
+  if (!form) return std::nullopt;
+  return Strided{form->base.text(), form->coefficients};
+}
+
+std::optional<size_t> Nest::unit_dimension(const Value* block) {
+  std::vector<const Value*> affine_less;
+  std::vector<Access> loads;
+  find_loads(block, coordinates_, &affine_less, &loads);
+  for (const Access& access : loads) {
+    for (size_t d = 0; d < coordinates_.size(); ++d) {
+      const std::vector<int64_t>& own = coordinates_[d].coefficients;
+      bool unit = true;
+      for (size_t l = 0; l < loops_.size(); ++l)
+        unit = unit && (own[l] == 0 || access.address.coefficients[l].is(access.size * own[l]));
+      if (unit && std::any_of(own.begin(), own.end(), [](int64_t c) { return c != 0; })) return d;
+    }
+  }
+  return std::nullopt;
 }
 
 // Apart: no byte in common, or the same addresses at the same positions, each of its own.

@@ -1,6 +1,7 @@
 // Positions: how the position in an operation's result maps to the position in its operand, so that expand_dims,
 // broadcast, trans and reshape cost nothing but index arithmetic.
 
+#include <algorithm>
 #include <bit>
 
 #include "base/error.h"
@@ -53,6 +54,37 @@ void Nest::make_loops(const std::vector<int64_t>& shape, const std::vector<size_
   }
   streams_.assign(loops_.size() + 1, nullptr);
   streams_[0] = &before_;
+}
+
+void Nest::set_loops(std::vector<Loop> loops, size_t vector_loop, Coordinates at, int lanes) {
+  loops_ = std::move(loops);
+  vector_loop_ = vector_loop;
+  coordinates_ = std::move(at);
+  lanes_ = mode_ == Mode::kExact ? 1 : static_cast<int>(std::min<int64_t>(lanes, loops_[vector_loop].extent));
+  streams_.assign(loops_.size() + 1, nullptr);
+  streams_[0] = &before_;
+}
+
+void Nest::restrict(size_t dimension, const std::string& limit) {
+  restricted_ = dimension;
+  restriction_ = limit;
+  const Index& index = coordinates_[dimension];
+  for (size_t l = 0; l < loops_.size(); ++l) {
+    const int64_t c = index.coefficients[l];
+    if (c == 0 || l == vector_loop_) continue;
+    loops_[l].limit = limit;
+    if (c == 1) continue;  // else rounded up to whole steps
+    loops_[l].limit = ops_.binary("add", kI64, limit, std::to_string(c - 1), 1, before_);
+    loops_[l].limit = ops_.binary("udiv", kI64, loops_[l].limit, std::to_string(c), 1, before_);
+  }
+}
+
+// Negative exactly at the positions that are to be done; nothing where the vector loop does not run along them.
+std::optional<Form> Nest::beyond_restriction() {
+  if (!restricted_ || coordinates_[*restricted_].coefficients[vector_loop_] == 0) return std::nullopt;
+  Form form{subtract({true, 0, ""}, {false, 0, restriction_}), {}};
+  for (int64_t c : coordinates_[*restricted_].coefficients) form.coefficients.push_back({true, c, ""});
+  return form;
 }
 
 // index * stride, split off the positions at or beyond `extent`: (index / stride) mod extent where index is linear.

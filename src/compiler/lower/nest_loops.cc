@@ -39,12 +39,13 @@ void Nest::nested(Stream& head, const std::function<void(Stream&)>& inside) {
 
 void Nest::scalar_loop(size_t level, Stream& out, std::vector<Carried>* carried, int64_t from,
                        const std::function<void(Stream&)>& inside) {
-  counted(out, std::to_string(from), std::to_string(loops_[level].extent), 1, false, carried,
-          [&](Stream& head, const std::string& position) {
-            loops_[level].position = position;
-            streams_[level + 1] = &head;
-            inside(head);
-          });
+  const bool limited = !loops_[level].limit.empty();
+  const std::string to = limited ? loops_[level].limit : std::to_string(loops_[level].extent);
+  counted(out, std::to_string(from), to, 1, limited, carried, [&](Stream& head, const std::string& position) {
+    loops_[level].position = position;
+    streams_[level + 1] = &head;
+    inside(head);
+  });
 }
 
 std::string Nest::clamped(const std::vector<std::string>& counts, int64_t extent, Stream& out) {

@@ -79,6 +79,11 @@ Piece Nest::row_value(const Form& form) {
 std::optional<Nest::Limit> Nest::limit(const Atom& atom) {
   const std::optional<Form> form = below_zero(atom);
   if (!form) return std::nullopt;
+  return limit(*form);
+}
+
+std::optional<Nest::Limit> Nest::limit(const Form& below) {
+  const Form* form = &below;
   for (size_t l = vector_loop_ + 1; l < loops_.size(); ++l)
     if (!form->coefficients[l].is(0)) return std::nullopt;
   const Term& c = form->coefficients[vector_loop_];
@@ -112,6 +117,12 @@ void Nest::collect_masks(const Value* value, const Coordinates& at, std::vector<
     collect_masks(op.operands[i], operand_coordinates(op, i, at), out, seen);
 }
 
+void Nest::note_mask(const Atom& atom, bool limits) {
+  if (mode_ == Mode::kExact || atom.value->producer == nullptr || atom.value->producer->op == Op::kConstant) return;
+  shared_.report.note("the mask of " + place_of(*atom.value->producer) +
+                      (limits ? " bounds the strips: full ones carry no mask" : " is computed lane by lane"));
+}
+
 Nest::Live Nest::live_part(const std::vector<MaskAt>& masks, const std::vector<MaskAt>& sink_masks) {
   const bool outer = analysing_;
   analysing_ = true;  // positions through reshapes are not computed for this
@@ -125,6 +136,7 @@ Nest::Live Nest::live_part(const std::vector<MaskAt>& masks, const std::vector<M
       const std::string name = key(atom.value, atom.at, -1);
       if (!limits.contains(name)) {
         const std::optional<Limit> limit_of_atom = limit(atom);
+        note_mask(atom, limit_of_atom.has_value());
         if (!limit_of_atom) continue;
         limits[name] = *limit_of_atom;
         live.assumed[name] = limit_of_atom->varies;
@@ -147,8 +159,68 @@ Nest::Live Nest::live_part(const std::vector<MaskAt>& masks, const std::vector<M
   }
   for (const auto& [name, count] : stops)
     if (count == sink_masks.size()) live.stop.push_back(limits[name].count);
+  if (const std::optional<Form> beyond = beyond_restriction()) {
+    const std::optional<Limit> own = limit(*beyond);
+    live.full.push_back(own->count);
+    live.stop.push_back(own->count);
+  }
   analysing_ = outer;
   return live;
+}
+
+// In the rest of a restricted vector loop: which lanes are below the limit.
+Piece Nest::restriction_mask(int copy) {
+  const Piece position = widen(index_piece(coordinates_[*restricted_], copy), Type::of(Scalar::kI32));
+  const std::string name = "restriction " + position.text;
+  auto [known, added] = pieces_.try_emplace(name);
+  if (added) {
+    Stream& out = stream(position.level);
+    const Type kI32 = Type::of(Scalar::kI32);
+    const Piece limit{ops_.convert("trunc", kI64, kI32, restriction_, 1, before_), 1, 0};
+    const std::string bound = widen(limit, kI32).text;
+    pieces_[name] = {ops_.compare("icmp", "slt", kI32, position.text, bound, lanes_, out), lanes_, position.level};
+  }
+  return pieces_[name];
+}
+
+std::vector<std::string> Nest::live_counts(const std::vector<const Value*>& masks, bool* exactly) {
+  *exactly = masks.size() == 1;
+  const size_t rank = coordinates_.size();
+  std::vector<std::vector<std::string>> most(rank);
+  std::vector<bool> open(rank, false);  // some mask lets everything through
+  for (const Value* mask : masks) {
+    std::vector<Atom> parts;
+    atoms(mask, coordinates_, &parts);
+    std::vector<std::string> least(rank);
+    for (const Atom& atom : parts) {
+      const std::optional<Form> form = below_zero(atom);
+      bool counted = false;
+      for (size_t d = 0; form && d < rank; ++d) {
+        bool own = true;
+        for (size_t l = 0; l < loops_.size(); ++l)
+          own = own && form->coefficients[l].is(coordinates_[d].coefficients[l]);
+        const bool none =
+            std::all_of(form->coefficients.begin(), form->coefficients.end(), [](const Term& c) { return c.is(0); });
+        if (!own || none) continue;
+        counted = true;
+        const std::string count = subtract({true, 0, ""}, form->base).text();
+        least[d] = least[d].empty() ? count : ops_.intrinsic("smin", kI64, {least[d], count}, 1, before_);
+      }
+      *exactly = *exactly && counted;
+    }
+    for (size_t d = 0; d < rank; ++d) {
+      if (least[d].empty()) open[d] = true;
+      most[d].push_back(least[d]);
+    }
+  }
+  std::vector<std::string> counts(rank);
+  for (size_t d = 0; d < rank; ++d) {
+    if (open[d]) continue;
+    std::string all = most[d][0];
+    for (size_t i = 1; i < most[d].size(); ++i) all = ops_.intrinsic("smax", kI64, {all, most[d][i]}, 1, before_);
+    counts[d] = all;
+  }
+  return counts;
 }
 
 bool Nest::is_assumed(const Value* mask, const Coordinates& at) {

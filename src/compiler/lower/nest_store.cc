@@ -30,6 +30,13 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
     element = wide;
   }
   const Type memory = memory_type(element);
+  if (sink.place != nullptr) {
+    Form form{{false, 0, sink.place->base}, {}};
+    for (int64_t stride : sink.place->strides) form.coefficients.push_back({true, stride, ""});
+    std::string text = as_memory(element, widen(piece, element).text, lanes_, out);
+    if (sink.shifted) text = ops_.binary("xor", memory, text, ops_.integer(-128, memory.scalar, lanes_), lanes_, out);
+    return to_arena(form, memory, text, copy);
+  }
   if (sink.store == nullptr) {
     const Index flat = flatten(stored_value->type.shape, at);
     Form form = constant_form(0);
@@ -42,22 +49,12 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
     form.base = add({false, 0, base->second}, {true, sink.slot + flat.constant * size, ""});
     for (size_t l = 0; l < loops_.size(); ++l) form.coefficients[l].value = flat.coefficients[l] * size;
     const std::string text = as_memory(element, widen(piece, element).text, lanes_, out);
-    const Piece place = address(form, copy);
-    const int64_t step = form.coefficients[vector_loop_].value;
-    if (step == size || lanes_ == 1) {
-      out.line("store " + llvm_type(memory, lanes_) + " " + text + ", ptr " + place.text + ", align " +
-               std::to_string(size));
-    } else {
-      const std::string places = module_.fresh();
-      out.line(places + " = getelementptr i8, ptr " + place.text + formatted(", <%d x i64> ", lanes_) +
-               lane_multiples(lanes_, "i64", step));
-      masked_memory("scatter", element, lanes_, places, splat_constant("true", Scalar::kI1, false, lanes_), text, out);
-    }
-    return;
+    return to_arena(form, memory, text, copy);
   }
   const ttir::Operation& op = *sink.store;
   const Mask on = mask(op.operands.size() > 2 ? op.operands[2] : nullptr, at, copy);
   const std::optional<Form> form = affine(op.operands[0], at);
+  note_access(op, form);
   const std::string text = as_memory(element, widen(piece, element).text, lanes_, out);
   const int64_t size = ttir::bytes_of(memory.scalar);
   const std::string bits = on.all ? splat_constant("true", Scalar::kI1, false, lanes_) : widen(on.piece, kI1).text;
@@ -97,6 +94,23 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
     return;
   }
   masked_memory("scatter", element, lanes_, pointers.text, bits, text, out);
+}
+
+// A strip, of the type that it has in memory, to a place of the arena that is known before the nest.
+void Nest::to_arena(const Form& form, const Type& memory, const std::string& text, int copy) {
+  Stream& out = stream(static_cast<int>(loops_.size()));
+  const Piece place = address(form, copy);
+  const int64_t step = form.coefficients[vector_loop_].value;
+  const int64_t size = ttir::bytes_of(memory.scalar);
+  if (step == size || lanes_ == 1) {
+    out.line("store " + llvm_type(memory, lanes_) + " " + text + ", ptr " + place.text + ", align " +
+             std::to_string(size));
+    return;
+  }
+  const std::string places = module_.fresh();
+  out.line(places + " = getelementptr i8, ptr " + place.text + formatted(", <%d x i64> ", lanes_) +
+           lane_multiples(lanes_, "i64", step));
+  masked_memory("scatter", memory, lanes_, places, splat_constant("true", Scalar::kI1, false, lanes_), text, out);
 }
 
 // One lane at a time: the nest of an atomic has strips of one.

@@ -27,6 +27,7 @@ Type Nest::memory_type(const Type& element) {
   if (element.pointer) return kI64;
   if (element.scalar == Scalar::kI1) return kI8;
   if (element.holds_float() && ttir::bits_of(element.scalar) == 16) return kI16;
+  if (element.holds_float() && ttir::bits_of(element.scalar) == 8) return kI8;
   return element;
 }
 
@@ -81,11 +82,12 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
   const Value* pointer = op.operands[0];
   const Type element = op.result()->type.element();
   const Type memory = memory_type(element);
-  const Mask on = mask(op.operands.size() > 1 ? op.operands[1] : nullptr, at, copy);
+  Mask on = mask(op.operands.size() > 1 ? op.operands[1] : nullptr, at, copy);
   const bool assumed = op.operands.size() > 1 && on.all && is_assumed(op.operands[1], at);
   Piece other{element.pointer ? "0" : llvm_constant(0, element.scalar), 1, 0};
   if (op.operands.size() > 2) other = value(op.operands[2], at, copy);
   const std::optional<Form> form = affine(pointer, at);
+  note_access(op, form);
 
   Piece address_piece;
   bool contiguous = false;
@@ -102,6 +104,17 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
     contiguous = reversed = true;
   } else {
     address_piece = addresses(pointer, at, copy);
+  }
+  const bool varies = lanes_ > 1 && (contiguous || address_piece.width > 1);
+  if (varies && live_ == nullptr && beyond_restriction()) {
+    const Piece within = restriction_mask(copy);
+    if (on.all) {
+      on = {false, within};
+    } else {
+      const int level = std::max(on.piece.level, within.level);
+      const std::string bits = widen(on.piece, kI1).text;
+      on.piece = {ops_.binary("and", kI1, bits, within.text, lanes_, stream(level)), lanes_, level};
+    }
   }
   int level = std::max(address_piece.level, on.all ? 0 : std::max(on.piece.level, other.level));
   if (assumed) level = std::max(level, static_cast<int>(vector_loop_) + 1);

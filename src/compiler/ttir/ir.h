@@ -74,7 +74,7 @@ struct Operation {
   std::vector<Block*> successors;            // cf.br, cf.cond_br
   std::map<std::string, int64_t> integers;   // axis, start, end, reverse, ...
   std::map<std::string, std::string> words;  // predicate, symbol, cacheModifier, ...
-  std::vector<int64_t> order;                // of tt.trans
+  std::vector<int64_t> order;                // of tt.trans; of tt.print, whether each operand is signed
   uint64_t constant = 0;                     // bit pattern of an element of arith.constant
 
   int64_t integer(const std::string& key, int64_t otherwise = 0) const {

@@ -100,7 +100,7 @@ void Parser::parse_attribute(Operation* op, bool stored) {
       while (values.size() < kMaxRank && scan_.match(","));
     }
     scan_.expect(">");
-    if (name == "order") op->order = std::move(values);
+    if (name == "order" || name == "isSigned") op->order = std::move(values);
   } else {
     op->integers[name] = scan_.integer();
     if (scan_.match(":")) parse_type();

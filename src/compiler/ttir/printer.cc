@@ -41,6 +41,14 @@ std::string list(const std::vector<Type>& types) {
   return text;
 }
 
+// How tt.print shows its operands.
+std::string print_format(const Operation& op) {
+  std::string text = std::string(" {hex = ") + (op.integer("hex") != 0 ? "true" : "false");
+  for (size_t i = 0; i < op.order.size(); ++i)
+    text += (i > 0 ? ", " : ", isSigned = array<i32: ") + std::to_string(op.order[i]);
+  return text + (op.order.empty() ? "}" : ">}");
+}
+
 std::string Printer::name(const Value* value) {
   auto [found, added] = numbers_.try_emplace(value, static_cast<int>(numbers_.size()));
   return formatted("%%v%d", found->second);
@@ -244,7 +252,7 @@ void Printer::body(const Operation& op, int indent) {
       return line(indent,
                   text + op.word("order") + ", " + op.word("scope") + ", " + names(op.operands) + signature(op));
     case Op::kPrint:
-      return line(indent, text + quoted(op.word("prefix")) +
+      return line(indent, text + quoted(op.word("prefix")) + print_format(op) +
                               (op.operands.empty() ? "" : " : " + names(op.operands) + " : " + types(op.operands)));
     case Op::kAssert:
       return line(indent, text + names(op.operands) + ", " + quoted(op.word("message")) + " : " + types(op.operands));

@@ -17,6 +17,7 @@ CALLS = {
     "rsqrt": torch.rsqrt,
     "_softmax": lambda x: torch.softmax(x, -1),
     "mean.dim": lambda x: x.mean(-1, keepdim=True),
+    "embedding": lambda x: torch.nn.functional.embedding(torch.tensor([3, 1], device=x.device), x),
     "index_select": lambda x: torch.index_select(x, 0, torch.tensor([3, 1], device=x.device)),
 }
 

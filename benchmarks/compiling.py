@@ -1,0 +1,96 @@
+"""From a kernel's source to a launch, in fresh processes: cold, and from the disk of an earlier one.
+
+The first kernel of a process is left out of the medians and told apart: it pays for loading LLVM's tables and Triton's
+language. What a rival would be is a C++ compiler process for each kernel; here none is started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+COLD_MS, DISK_MS = 60.0, 3.0
+
+
+def run(rounds: int) -> list[dict[str, Any]]:
+    """Medians over the kernels, each the median of `rounds` processes, in milliseconds."""
+    cold, disk = [], []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            cold.append(_kernels(folder))
+            disk.append(_kernels(folder))
+    return [_figure("compile a kernel", cold, COLD_MS), _figure("load a kernel from disk", disk, DISK_MS)]
+
+
+def show(figure: dict[str, Any]) -> str:
+    spread = f"median of {figure['kernels']} kernels, {figure['least_ms']:.2f} to {figure['most_ms']:.2f}"
+    return (
+        f"{figure['name']:34} {figure['median_ms']:7.2f} ms {spread}; first of a process {figure['first_ms']:.0f} ms"
+        f"  <= {figure['limit']:g} ms  {'ok' if figure['within'] else 'OVER'}"
+    )
+
+
+def _figure(name: str, rounds: list[list[float]], limit: float) -> dict[str, Any]:
+    each = [statistics.median(times) for times in zip(*rounds, strict=True)]
+    first, *others = each
+    return {
+        "name": name,
+        "kernels": len(others),
+        "first_ms": first,
+        "median_ms": statistics.median(others),
+        "least_ms": min(others),
+        "most_ms": max(others),
+        "limit": limit,
+        "within": statistics.median(others) <= limit,
+    }
+
+
+def _kernels(cache: str) -> list[float]:
+    """Milliseconds of the first launch of each kernel, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.compiling"]
+    done = subprocess.run(
+        command, env={**os.environ, "TRITON_CACHE_DIR": cache}, check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout)
+
+
+def main() -> None:
+    import time
+
+    import torch
+
+    from . import triton_bench as kernels
+    from .launch_kernels import KERNELS
+
+    x, y, out = torch.ones(1024), torch.ones(1024), torch.empty(1024)
+    index = torch.empty(16, dtype=torch.int64)
+    a, b, c = (torch.ones(64, 64) for _ in range(3))
+    calls = [
+        lambda: KERNELS[1][(1,)](out),
+        lambda: kernels.add_kernel[(1,)](x, y, out, 1000, BLOCK=1024),
+        *(
+            lambda which=which: kernels.unary_kernel[(1,)](x, out, 1000, WHICH=which, BLOCK=1024)
+            for which in ("exp", "log", "sin", "erf", "silu", "gelu")
+        ),
+        lambda: kernels.softmax_kernel[(1,)](x, out, 1000, BLOCK=1024),
+        lambda: kernels.sum_kernel[(1,)](x, out, 1000, BLOCK=1024),
+        lambda: kernels.argmax_kernel[(1,)](x, index, 1000, BLOCK=1024),
+        lambda: kernels.cumsum_kernel[(1,)](x, out, 1000, BLOCK=1024),
+        lambda: kernels.matmul_kernel[(1, 1)](a, b, c, 64, 64, BM=32, BN=32, BK=32),
+        lambda: kernels.matmul_kernel[(1, 1)](*(t.bfloat16() for t in (a, b, c)), 64, 64, BM=32, BN=32, BK=32),
+    ]
+    times = []
+    for call in calls:
+        started = time.perf_counter()
+        call()
+        times.append((time.perf_counter() - started) * 1e3)
+    print(json.dumps(times))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+// Attention over a head: blocks of queries against blocks of keys, the softmax kept up as keys pass by (Dao et al.,
+// "FlashAttention", 2022). Templated on how rows and panels are multiplied (float_dot.h, bf16_dot.h).
+#ifndef FLAGOS_TRANSFORMER_ATTENTION_KERNEL_H_
+#define FLAGOS_TRANSFORMER_ATTENTION_KERNEL_H_
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "transformer/kernels.h"
+#include "transformer/rows.h"
+#include "transformer/vector_lanes.h"
+
+namespace fl::transformer {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kLog2E = 1.4426950408889634f;
+
+// 2^x within 2 units of the last place for x in [-126, 0]; 0 below; NaN stays.
+inline float power_of_two(float x) {
+  constexpr float kRounding = 12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
+  const float bounded = x < -126.0f ? -126.0f : x;
+  const float shifted = bounded + kRounding;
+  const float r = bounded - (shifted - kRounding);  // in [-1/2, 1/2]
+  // Taylor's coefficients of 2^r, ln(2)^n / n!; the first term left out is at most 2^-7 * ln(2)^7 / 7! = 1.2e-7.
+  float p = 1.5403530393381609e-4f;
+  p = p * r + 1.3333558146428443e-3f;
+  p = p * r + 9.6181291076284772e-3f;
+  p = p * r + 5.5504108664821580e-2f;
+  p = p * r + 2.4022650695910071e-1f;
+  p = p * r + 6.9314718055994531e-1f;
+  p = p * r + 1.0f;
+  const uint32_t exponent = fl::random::bits_of(shifted) << 23;
+  const float value = fl::random::float_of(fl::random::bits_of(p) + exponent);
+  return x != x ? x : x < -126.0f ? 0.0f : value;
+}
+
+template <class Dot>
+struct Attention {
+  using Packed = typename Dot::Packed;
+  static constexpr int64_t kW = Dot::kWidth, kDepth = Dot::kDepth;
+  static constexpr int64_t kQueries = 48;  // a multiple of each kRows
+  static constexpr int64_t kKeys = 256;    // scores of a block: 48 KiB; a multiple of each kWidth
+  static_assert(kQueries % Dot::kRows == 0 && kKeys % kW == 0);
+
+  static int64_t up(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
+  static int64_t depth_of(const fl_attention_args& args) { return up(args.head_size, kDepth); }
+  static int64_t columns_of(const fl_attention_args& args) { return up(args.head_size, kW); }
+  static int64_t k_elements(const fl_attention_args& args, int64_t keys) { return up(keys, kW) * depth_of(args); }
+
+  static size_t packed_bytes(const fl_attention_args& args, int64_t keys) {
+    return static_cast<size_t>(k_elements(args, keys) + up(keys, kDepth) * columns_of(args)) * sizeof(Packed);
+  }
+
+  template <class T>
+  static auto value_of(T value) {
+    return Dot::packed(value);
+  }
+
+  // K as panels of kW keys, summed along the head; V as panels of kW channels, summed along the keys. What is beyond
+  // the last key or channel is 0.
+  template <class T>
+  static void pack_as(const fl_attention_args& args, const HeadSpan& span, Packed* to) {
+    const auto *k = static_cast<const T*>(span.k), *v = static_cast<const T*>(span.v);
+    const int64_t size = args.head_size, depth = depth_of(args), keys = span.keys;
+    for (int64_t first = 0; first < keys; first += kW, to += kW * depth) {
+      for (int64_t key = 0; key < kW; ++key) {
+        const T* row = k + (first + key) * args.k_strides[0];
+        const bool there = first + key < keys;
+        for (int64_t d = 0; d < depth; ++d)
+          to[(d / kDepth * kW + key) * kDepth + d % kDepth] = there && d < size ? value_of(row[d]) : Packed{};
+      }
+    }
+    const int64_t rows = up(keys, kDepth);
+    for (int64_t first = 0; first < size; first += kW, to += kW * rows) {
+      const int64_t columns = std::min(kW, size - first);
+      for (int64_t key = 0; key < rows; ++key) {
+        const T* row = v + key * args.v_strides[0] + first;
+        Packed* line = to + key / kDepth * kW * kDepth + key % kDepth;
+        for (int64_t d = 0; d < kW; ++d) line[d * kDepth] = key < keys && d < columns ? value_of(row[d]) : Packed{};
+      }
+    }
+  }
+
+  static void pack(const fl_attention_args& args, const HeadSpan& span, void* packed) {
+    auto* to = static_cast<Packed*>(packed);
+    if constexpr (kDepth == 2) {
+      pack_as<BFloat16>(args, span, to);
+    } else {
+      with_row_type(args.dtype, [&](auto element) { pack_as<decltype(element)>(args, span, to); });
+    }
+  }
+
+  // What a block of queries works on.
+  struct Scratch {
+    alignas(64) float scores[kQueries * kKeys];
+    alignas(64) Packed weights[kQueries * kKeys];
+    alignas(64) Packed queries[kQueries * 256];
+    alignas(64) float sums[kQueries * 256];  // of weights times V; divided at the end
+    float highest[kQueries], total[kQueries];
+  };
+
+  static void read_queries(const fl_attention_args& args, const HeadSpan& span, int64_t first, int64_t count,
+                           Scratch& s) {
+    const int64_t depth = depth_of(args);
+    std::fill_n(s.queries, kQueries * depth, Packed{});
+    const auto read = [&](auto element) {
+      using T = decltype(element);
+      for (int64_t r = 0; r < count; ++r) {
+        const T* row = static_cast<const T*>(span.q) + (first + r) * args.q_strides[0];
+        for (int64_t d = 0; d < args.head_size; ++d) s.queries[r * depth + d] = value_of(row[d]);
+      }
+    };
+    if constexpr (kDepth == 2)
+      read(BFloat16{});
+    else
+      with_row_type(args.dtype, read);
+  }
+
+  // The weights of one query over a block of keys, from its scores, which are scaled in base 2 here. `seen` keys count.
+  static void softmax_row(const fl_attention_args& args, const float* mask, int64_t mask_step, int64_t seen,
+                          int64_t padded, float* __restrict scores, Packed* __restrict weights, float& highest,
+                          float& total, float* __restrict sums, int64_t columns) {
+    const float scale = args.scale * kLog2E;
+    if (mask == nullptr) {
+      for (int64_t i = 0; i < padded; ++i) scores[i] *= scale;
+    } else {
+      for (int64_t i = 0; i < seen; ++i) scores[i] = scores[i] * scale + mask[i * mask_step] * kLog2E;
+    }
+    for (int64_t i = seen; i < padded; ++i) scores[i] = -kInfinity;
+    float partial[kPartial];
+    for (float& lane : partial) lane = highest;
+    int64_t i = 0;
+    for (; i + kPartial <= padded; i += kPartial)
+      for (int64_t lane = 0; lane < kPartial; ++lane)
+        partial[lane] = scores[i + lane] > partial[lane] ? scores[i + lane] : partial[lane];
+    for (int64_t lane = 0; i < padded; ++i, ++lane)
+      partial[lane] = scores[i] > partial[lane] ? scores[i] : partial[lane];
+    float peak = highest;
+    for (float lane : partial) peak = lane > peak ? lane : peak;
+    const float base = peak == -kInfinity ? 0.0f : peak;  // nothing seen yet: every weight is 0
+    float added[kPartial] = {};
+    for (i = 0; i + kPartial <= padded; i += kPartial)
+      for (int64_t lane = 0; lane < kPartial; ++lane) {
+        const float weight = power_of_two(scores[i + lane] - base);
+        added[lane] += weight;
+        weights[i + lane] = Dot::packed_float(weight);
+      }
+    for (int64_t lane = 0; i < padded; ++i, ++lane) {
+      const float weight = power_of_two(scores[i] - base);
+      added[lane] += weight;
+      weights[i] = Dot::packed_float(weight);
+    }
+    const float fade = highest == -kInfinity ? 0.0f : power_of_two(highest - base);
+    total = total * fade + sum(added);
+    highest = peak;
+    if (fade != 1.0f)
+      for (int64_t d = 0; d < columns; ++d) sums[d] *= fade;
+  }
+
+  template <bool kAdd>
+  static void multiply(const Packed* a, int64_t lda, const Packed* panel, int64_t steps, float* c, int64_t ldc,
+                       int64_t rows) {
+    for (int64_t r = 0; r < rows; r += Dot::kRows)
+      Dot::template block<kAdd>(a + r * lda, lda, panel, steps, c + r * ldc, ldc);
+  }
+
+  static void run(const fl_attention_args& args, const HeadSpan& span, const void* packed, int64_t first) {
+    thread_local std::unique_ptr<Scratch> scratch;
+    if (!scratch) scratch = std::make_unique_for_overwrite<Scratch>();
+    Scratch& s = *scratch;
+    const int64_t count = std::min(kQueries, span.queries - first), rows = up(count, Dot::kRows);
+    const int64_t depth = depth_of(args), columns = columns_of(args), keys = span.keys;
+    const auto* k_panels = static_cast<const Packed*>(packed);
+    const Packed* v_panels = k_panels + k_elements(args, keys);
+    read_queries(args, span, first, count, s);
+    std::fill_n(s.sums, rows * columns, 0.0f);
+    std::fill_n(s.highest, kQueries, -kInfinity);
+    std::fill_n(s.total, kQueries, 0.0f);
+
+    const int64_t shift = keys - span.queries;  // the last query sees the last key
+    const int64_t last_key = args.causal ? std::clamp(first + count + shift, int64_t{0}, keys) : keys;
+    for (int64_t key = 0; key < last_key; key += kKeys) {
+      const int64_t here = std::min(kKeys, last_key - key), padded = up(here, kW);
+      for (int64_t p = 0; p < padded; p += kW)
+        multiply<false>(s.queries, depth, k_panels + (key + p) * depth, depth / kDepth, s.scores + p, kKeys, rows);
+      for (int64_t r = 0; r < count; ++r) {
+        const int64_t seen = args.causal ? std::clamp(first + r + shift + 1 - key, int64_t{0}, here) : here;
+        const float* mask = span.mask == nullptr
+                                ? nullptr
+                                : span.mask + (first + r) * args.mask_strides[2] + key * args.mask_strides[3];
+        softmax_row(args, mask, args.mask_strides[3], seen, padded, s.scores + r * kKeys, s.weights + r * kKeys,
+                    s.highest[r], s.total[r], s.sums + r * columns, columns);
+      }
+      for (int64_t r = count; r < rows; ++r) std::fill_n(s.weights + r * kKeys, padded, Packed{});
+      const int64_t v_rows = up(keys, kDepth), steps = up(here, kDepth) / kDepth;
+      for (int64_t c = 0; c < columns; c += kW)
+        multiply<true>(s.weights, kKeys, v_panels + c * v_rows + key * kW, steps, s.sums + c, columns, rows);
+    }
+    write(args, span, first, count, columns, s);
+  }
+
+  static void write(const fl_attention_args& args, const HeadSpan& span, int64_t first, int64_t count, int64_t columns,
+                    Scratch& s) {
+    const int64_t out_stride = args.heads * args.head_size;
+    with_row_type(args.dtype, [&](auto element) {
+      using T = decltype(element);
+      for (int64_t r = 0; r < count; ++r) {
+        float* row = s.sums + r * columns;
+        const float factor = s.total[r] == 0 ? 0.0f : 1 / s.total[r];
+        for (int64_t d = 0; d < args.head_size; ++d) row[d] *= factor;
+        round_row(row, args.head_size, static_cast<T*>(span.out) + (first + r) * out_stride);
+        if (span.lse != nullptr)
+          span.lse[(first + r) * args.heads] =
+              s.highest[r] == -kInfinity ? -kInfinity : s.highest[r] / kLog2E + std::log(s.total[r]);
+      }
+    });
+  }
+
+  static constexpr AttentionKernel table() { return {&Dot::serves, &packed_bytes, &pack, kQueries, &run}; }
+};
+
+}  // namespace
+}  // namespace fl::transformer
+
+#endif  // FLAGOS_TRANSFORMER_ATTENTION_KERNEL_H_
