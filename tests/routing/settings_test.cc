@@ -98,12 +98,13 @@ TEST_F(SettingsTest, the_shipped_folder_cannot_change_once_read) {
 // The files that are shipped, as they are, with the targets that the plugin declares.
 class ShippedFiles : public testing::Test {
  protected:
-  std::string served_by(const char* config) {
+  std::string served_by(const char* config, const char* driver = "host") {
     Environment environment;
     if (config != nullptr) environment.set("FLAGOS_BACKEND_CONFIG", config);
     Router router;
     router.set_adapter(fake_adapter());
-    router.declare_driver(0, "host");
+    router.declare_driver(0, driver);
+    router.declare_driver(-1, "host");
     FakeTarget cpu{"cpu"}, flagos{"flagos"};
     router.declare_target(cpu.info());
     router.declare_target(flagos.info());
@@ -116,7 +117,10 @@ class ShippedFiles : public testing::Test {
   }
 };
 
-TEST_F(ShippedFiles, the_default_prefers_flagos_and_falls_back_to_cpu) { EXPECT_EQ(served_by(nullptr), "flagos"); }
+TEST_F(ShippedFiles, the_default_prefers_flagos_but_on_the_host) {
+  EXPECT_EQ(served_by(nullptr, "chip"), "flagos");
+  EXPECT_EQ(served_by(nullptr), "cpu");
+}
 
 TEST_F(ShippedFiles, backends_cpu_sends_everything_to_the_cpu) {
   EXPECT_EQ(served_by("backends_cpu.conf"), "cpu");
