@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "compiler/analysis/product.h"
 #include "compiler/analysis/schedule.h"
 #include "compiler/analysis/strides.h"
 #include "compiler/lower/kernel.h"
@@ -60,6 +61,35 @@ TEST(Strides, arguments_that_multiply_positions_are_found) {
   const auto module = verified(test::kernels().at("matmul_float"));
   // %arg6 and %arg7 stride the factors, %arg8 the result; the other strides were folded to one by Triton.
   EXPECT_EQ(stride_arguments(module->function), (1u << 6) | (1u << 7) | (1u << 8));
+}
+
+TEST(Product, the_dot_of_a_matrix_product_waits_for_its_loop) {
+  const auto module = verified(test::kernels().at("matmul_float"));
+  const Users users = find_users(module->function);
+  const Schedule schedule = make_schedule(module->function);
+  const ttir::Operation* dot = nullptr;
+  for (const auto& [op, position] : schedule.position)
+    if (op->op == ttir::Op::kDot) dot = op;
+  ASSERT_NE(dot, nullptr);
+  const ttir::Operation* loop = deferring_loop(*dot, users);
+  ASSERT_NE(loop, nullptr);
+  EXPECT_EQ(loop->op, ttir::Op::kFor);
+  // Each factor is decided by one of the two program ids, as the first row and the first column of its block.
+  for (size_t i = 0; i < 2; ++i) {
+    const auto decide = deciders(dot->operands[i], loop, schedule);
+    ASSERT_TRUE(decide.has_value());
+    ASSERT_EQ(decide->size(), 1u);
+    EXPECT_EQ((*decide)[0]->name, i == 0 ? "2" : "8");
+  }
+  EXPECT_TRUE(may_keep_factors(module->function, *loop, schedule));
+  EXPECT_TRUE(masks_of_uses(dot->result(), users).has_value());
+  EXPECT_EQ(only_store(*dot, loop, users), nullptr);  // the sum is rounded to half and widened again
+}
+
+TEST(Product, a_product_is_one_function) {
+  const LoweredKernel kernel = lower(*verified(test::kernels().at("matmul_float")), target_of(16), {});
+  EXPECT_EQ(count(kernel.text, "define internal void @fl.dot.fma"), 1u);
+  EXPECT_EQ(count(kernel.text, "call void @fl.dot.fma"), 1u);
 }
 
 TEST(Schedule, a_load_that_a_store_may_change_is_kept) {

@@ -249,13 +249,10 @@ void Kernel::pack(const Product& product, PackedFactor* factor, const std::strin
     if (remainders) nest.assume_small_remainders();
     nest.before().label = out_->label;
     nest.map({sink});
-    const bool assumed = nest.assumed_remainders();
     write_nest(nest, otherwise);
-    return assumed;
   };
   auto exact = [&] { write(Nest::Mode::kExact, false, [] {}); };
-  auto plain = [&] { write(Nest::Mode::kFast, false, exact); };
-  write(Nest::Mode::kFast, true, probe.assumed_remainders() ? std::function<void()>(plain) : exact);
+  write(Nest::Mode::kFast, true, exact);
   if (direct) return;
   const int64_t panel_bytes = left ? 0 : plan.panel_bytes();
   const std::string function = transposed ? transpose_function(module_, shared_.ops, plan, span, panel, panel_bytes)

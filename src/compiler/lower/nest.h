@@ -115,7 +115,6 @@ class Nest {
   // A remainder whose operands are affine is taken to be its left operand; that this is so is among the guards. For
   // kernels whose last block wraps round to the first rows, so that loads need no mask.
   void assume_small_remainders() { small_remainders_ = true; }
-  bool assumed_remainders() const { return assumed_remainders_; }
   Coordinates coordinates() const { return coordinates_; }  // of a block of that shape
   int lanes() const { return lanes_; }
   const std::vector<Loop>& loops() const { return loops_; }
@@ -280,7 +279,6 @@ class Nest {
   std::string entry_;
   bool unknown_store_ = false;
   bool small_remainders_ = false;
-  bool assumed_remainders_ = false;
   std::optional<size_t> restricted_;  // dimension
   std::string restriction_;           // i64
   std::vector<Stream*> streams_;

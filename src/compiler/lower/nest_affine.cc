@@ -267,7 +267,6 @@ std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates&
         const auto [low, high] = range(*a);
         guard("sge", low, {true, 0, ""});
         guard("slt", high, b->base);
-        assumed_remainders_ = true;
         return a;
       }
       case Op::kShlI: {
