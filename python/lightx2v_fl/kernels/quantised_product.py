@@ -1,6 +1,6 @@
 """Products of activations with 8-bit weights: the activations are quantised too, a scale a row (token), at each call.
 
-    sx[m] = max|x[m, :]| / qmax     (127 for int8, 448 for fp8 e4m3; 1 for a row of zeros, NaN for one not finite)
+    sx[m] = max|x[m, :]| / qmax     (127 for int8, 448 for fp8 e4m3; a row of zeros has 1, one that is not finite NaN)
     xq    = x / sx, rounded to nearest even and held within +-qmax
     y     = (xq @ wq^T) * sx * sw + bias, the sum in int32 or fp32, rounded once to x's dtype
 
