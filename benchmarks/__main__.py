@@ -1,7 +1,7 @@
 """`python -m benchmarks`: every figure that is promised, measured now on this machine. Runs in minutes; keep it idle.
 
-Parts: operators, models, randoms, import, launch, compile (of Triton kernels), inductor, routing (the C++ program of that
-name, where it is built).
+Parts: operators, models, randoms, import, launch and compile (of Triton kernels), inductor (its Triton code against its
+C++ code), routing (the C++ program of that name, where it is built).
 Exit status 1 when a figure is over its limit and --check is given.
 """
 
