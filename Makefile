@@ -13,11 +13,11 @@ PY := $(VENV)/bin/python
 TORCH_DIR = $(shell $(PY) -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])')
 CONFIGURE = cmake -S . -G Ninja -DFLAGOS_TESTS=ON
 
-.PHONY: help setup build install run test test-long tile-programs bench conformance conformance-full ctest pytest asan tsan fuzz \
-        wheel check-torch lint format clean
+.PHONY: help setup build run test test-long test-flaggems test-lightx2v flaggems-entries tile-programs bench conformance \
+        conformance-full ctest pytest asan tsan fuzz wheel check-torch lint format clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 26
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 26
 
 setup:  ## .venv with the pinned dependencies; system packages when root
 	@VENV=$(VENV) scripts/setup.sh
@@ -39,7 +39,14 @@ ctest: build  ## the C++ tests
 pytest: build  ## the Python tests (ARGS="-k routing")
 	$(PY) -m pytest tests $(ARGS)
 
-test-long: test fuzz conformance-full tile-programs  ## test, a million inputs a fuzzer, every operator sample
+test-long: test fuzz conformance-full flaggems-entries tile-programs  ## test, a million inputs a fuzzer, every operator sample
+
+LIGHTX2V ?=
+LIGHTX2V_NEEDS = einops==0.8.2 loguru==0.7.3 pillow==13.0.0
+test-lightx2v: build  ## the LightX2V plugin in the framework itself: LIGHTX2V=path/to/checkout
+	@test -d "$(LIGHTX2V)/lightx2v_platform" || { echo 'test-lightx2v: skipped, LIGHTX2V names no checkout of LightX2V'; exit 0; }; \
+	$(PY) -m pip install -q --no-deps $(LIGHTX2V_NEEDS) && \
+	LIGHTX2V="$(abspath $(LIGHTX2V))" $(PY) -m pytest tests/lightx2v/acceptance $(ARGS)
 
 tile-programs: build  ## 5,000 random Triton kernels against the interpreter; 10,000 mutated modules through LLVM
 	$(PY) -m tests.triton.random_check 5000
@@ -50,6 +57,14 @@ conformance: build  ## PyTorch's operator, module and optimizer databases agains
 
 conformance-full: build  ## the same, every dtype and sample
 	$(PY) -m tests.conformance --tier full $(ARGS)
+
+FLAGGEMS ?=
+test-flaggems: build  ## FlagGems' own tests from a checkout of v5.0.2: FLAGGEMS=path (ARGS="--sample 4 test_add.py")
+	@test -n "$(FLAGGEMS)" || { echo 'Name a checkout of FlagGems v5.0.2: make test-flaggems FLAGGEMS=../FlagGems'; exit 1; }
+	$(PY) -m tests.flaggems --checkout $(FLAGGEMS) $(ARGS)
+
+flaggems-entries: build  ## every operator that FlagGems registers, all dtypes and gradients, against cpu
+	FLAGGEMS_ENTRIES=all $(PY) -m pytest tests/flaggems $(ARGS)
 
 bench: build  ## times, as ratios against cpu in the same run
 	$(PY) -m benchmarks $(ARGS)

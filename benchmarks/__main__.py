@@ -1,7 +1,7 @@
 """`python -m benchmarks`: every figure that is promised, measured now on this machine. Runs in minutes; keep it idle.
 
-Parts: operators, models, randoms, import, launch and compile (of Triton kernels), inductor (its Triton code against its
-C++ code), routing (the C++ program of that name, where it is built).
+Parts: operators, models, randoms, lightx2v, import, launch and compile (of Triton kernels), inductor (its Triton code
+against its C++ code), routing (the C++ program of that name, where it is built).
 Exit status 1 when a figure is over its limit and --check is given.
 """
 
@@ -18,19 +18,20 @@ from typing import Any
 from . import compiling, importing, inductor, launches
 from .measure import TITLE, Ratio, processor
 
-PARTS = ("operators", "models", "randoms", "import", "launch", "compile", "inductor", "routing")
+PARTS = ("operators", "models", "randoms", "lightx2v", "import", "launch", "compile", "inductor", "routing")
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def ratios(part: str, pairs: int) -> Iterator[Ratio]:
     import torch_fl  # noqa: F401
 
-    from . import models, operators, randoms
+    from . import lightx2v, models, operators, randoms
 
     runs: dict[str, Callable[[int], Iterator[Ratio]]] = {
         "operators": operators.run,
         "models": models.run,
         "randoms": randoms.run,
+        "lightx2v": lightx2v.run,
     }
     return runs[part](pairs)
 

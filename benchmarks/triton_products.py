@@ -144,14 +144,12 @@ def attention_kernel(
 
 @triton.jit
 def gemv_kernel(x, w, out, N, K, stride, BN: tl.constexpr, BK: tl.constexpr):
-    rows = tl.program_id(0) * BN + tl.arange(0, BN)[:, None]
-    depth = tl.arange(0, BK)[None, :]
-    total = tl.zeros((BN, BK), dtype=tl.float32)
-    for k in range(0, K, BK):
-        mask = k + depth < K
-        a = tl.load(w + rows * stride + k + depth, mask=(rows < N) & mask, other=0.0).to(tl.float32)
-        total += a * tl.load(x + k + depth, mask=mask, other=0.0).to(tl.float32)
-    tl.store(out + rows, tl.sum(total, 1)[:, None], mask=rows < N)
+    rows = tl.program_id(0) * BN + tl.arange(0, BN)
+    depth = tl.arange(0, BK)
+    mask = (rows[:, None] < N) & (depth[None, :] < K)
+    a = tl.load(w + rows[:, None] * stride + depth[None, :], mask=mask, other=0.0).to(tl.float32)
+    b = tl.load(x + depth, mask=depth < K, other=0.0).to(tl.float32)
+    tl.store(out + rows, tl.sum(a * b[None, :], 1), mask=rows < N)
 
 
 def report(name: str, ours: Callable[[], object], rival: Callable[[], object], work: float) -> float:
@@ -259,7 +257,7 @@ def gemv() -> None:
         out = torch.empty(1, n, dtype=dtype)
         rival = partial(torch.nn.functional.linear, x, w)
         size = float(w.nbytes)
-        ours = partial(gemv_kernel[(n // 8,)], x, w, out, n, n, n, BN=8, BK=512)
+        ours = partial(gemv_kernel[(n // 4,)], x, w, out, n, n, n, BN=4, BK=n)
         ours()
         torch.testing.assert_close(out, rival(), rtol=2e-2, atol=0.5)
         report(f"gemv sum {str(dtype)[6:]} (bytes)", ours, rival, size)

@@ -109,7 +109,9 @@ class LoraAdditions(DiffAdditions):
         }
 
     def register_lora(self, weight_dict: Weights, lora_strength: float = 1) -> None:
-        """Takes the low-rank tensors that `weight_dict` has for this operator. KeyError when only one of the two is there."""
+        """Takes the low-rank tensors that `weight_dict` has for this operator. KeyError when only one of the two is
+        there.
+        """
         if not self._takes_additions():
             return
         self._follows_a_file = True

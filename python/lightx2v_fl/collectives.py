@@ -1,8 +1,9 @@
 """The default process group of a distributed run: `flagos` tensors by FlagCX, `cpu` tensors by Gloo.
 
-Launchers (torchrun) set RANK, LOCAL_RANK and WORLD_SIZE. A rank takes the device of its LOCAL_RANK before the group is made,
-since a collective library binds to the device that is current. With fewer devices than ranks on a machine, as with
-the host driver, ranks share them; LightX2V however names devices by rank, so that as many are needed: FLAGOS_HOST_DEVICES.
+Launchers (torchrun) set RANK, LOCAL_RANK and WORLD_SIZE. A rank takes the device of its LOCAL_RANK before the group is
+made, since a collective library binds to the device that is current. With fewer devices than ranks on a machine, as
+with the host driver, ranks share them; LightX2V however names devices by rank, so that as many are needed:
+FLAGOS_HOST_DEVICES.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from lightx2v_fl import journal, settings
 
 
 def init_process_group(environment: Mapping[str, str]) -> None:
-    """Makes the default group. ValueError without a launcher's variables; RuntimeError where no backend serves flagos."""
+    """Makes the default group. ValueError without a launcher's variables; RuntimeError where no backend serves
+    flagos.
+    """
     if dist.is_initialized():
         return
     absent = [name for name in ("RANK", "WORLD_SIZE") if name not in environment]
@@ -32,8 +35,9 @@ def bind_device(local_rank: int) -> int:
     index = local_rank % count
     if local_rank >= count:
         journal.warning(
-            f"lightx2v_fl: local rank {local_rank} shares flagos:{index}, for there are {count} devices; LightX2V names "
-            f"devices by rank. With the host driver, FLAGOS_HOST_DEVICES={local_rank + 1} or more gives each rank one"
+            f"lightx2v_fl: local rank {local_rank} shares flagos:{index}, for there are {count} devices; LightX2V "
+            f"names devices by rank. With the host driver, FLAGOS_HOST_DEVICES={local_rank + 1} or more gives each "
+            f"rank one"
         )
     torch.flagos.set_device(index)
     return index
@@ -44,13 +48,13 @@ def backend() -> str:
     own = vendor_backend() if settings.flag("LIGHTX2V_FL_DISABLE_FLAGCX") else "flagcx"
     if own is None:
         raise RuntimeError(
-            "lightx2v_fl: LIGHTX2V_FL_DISABLE_FLAGCX is set, and the driver of this device brings no collectives of its own; "
-            "unset it to use FlagCX"
+            "lightx2v_fl: LIGHTX2V_FL_DISABLE_FLAGCX is set, and the driver of this device brings no collectives of "
+            "its own; unset it to use FlagCX"
         )
     if not dist.is_backend_available(own):
         raise RuntimeError(
-            f"lightx2v_fl: PyTorch has no collective backend '{own}' for flagos in this process, so a run over several ranks "
-            f'is not possible yet; run on one rank (without "parallel" in the config)'
+            f"lightx2v_fl: PyTorch has no collective backend '{own}' for flagos in this process, so a run over several "
+            f'ranks is not possible yet; run on one rank (without "parallel" in the config)'
         )
     return f"cpu:gloo,flagos:{own}"
 

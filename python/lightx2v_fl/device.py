@@ -1,7 +1,7 @@
 """The platform class behind PLATFORM=flagos (also `fl`): LightX2V uses the class itself and calls its five functions.
 
-What cannot work is said where LightX2V asks for the device: get_device() raises the reason that torch_fl gave, so that the
-user reads it instead of "Unsupported PLATFORM".
+What cannot work is said where LightX2V asks for the device: get_device() raises the reason that torch_fl gave, so that
+the user reads it instead of "Unsupported PLATFORM".
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ class FlagosDevice:
 
     @staticmethod
     def get_device() -> str:
-        """The device type for torch.device, "flagos:0" and torch.flagos. Registers the device in PyTorch at the first call.
+        """The device type for torch.device, "flagos:0" and torch.flagos. Registers the device in PyTorch at the first
+        call.
 
         ImportError with torch_fl's own text when it cannot be."""
         import torch_fl  # noqa: F401  importing registers

@@ -32,7 +32,9 @@ def on_import() -> None:
 
 
 def framework_scans() -> bool:
-    """Whether this LightX2V calls the entry points itself. Its source is read, since importing it chooses the device."""
+    """Whether this LightX2V calls the entry points itself. Its source is read, since importing it chooses the
+    device.
+    """
     package = find_spec("lightx2v_platform")
     places = package.submodule_search_locations if package is not None else None
     sources = [Path(place) / "set_ai_device.py" for place in places or ()]

@@ -1,8 +1,8 @@
 """LIGHTX2V_FL_GLOBAL_GEMS: FlagGems' kernels for every operator that they serve, by the device's routes.
 
-Nothing of PyTorch is patched: it is an override of the routing table (torch_fl.routing), so `flagos explain` tells of it,
-FLAGOS_STRICT holds, and where FlagGems cannot serve this device each call goes on to the next target, as it would from a
-conf file.
+Nothing of PyTorch is patched: it is an override of the routing table (torch_fl.routing), so `flagos explain` tells of
+it, FLAGOS_STRICT holds, and where FlagGems cannot serve this device each call goes on to the next target, as it would
+from a conf file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Where the plugin speaks: LightX2V's own log (loguru), which its users look at; Python's logging where that is not there."""
+"""Where the plugin speaks: LightX2V's own log (loguru), which its users look at; Python's logging where that is not
+there.
+"""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ class Supply:
 
     def __str__(self) -> str:
         reasons = "".join(f"; not {kernels}: {why}" for kernels, why in self.passed_over.items())
-        return f"{self.operator:18} {self.kernels:8} {self.calls:8} calls  {self.fallbacks:4} fallen back  {self.why}{reasons}"
+        counts = f"{self.calls:8} calls  {self.fallbacks:4} fallen back"
+        return f"{self.operator:18} {self.kernels:8} {counts}  {self.why}{reasons}"
 
 
 class Report(tuple[Supply, ...]):
@@ -54,8 +55,8 @@ def clear() -> None:
 
 
 def count(operator: str, kernels: str, why: str, passed_over: dict[str, str], fallback: bool = False) -> None:
-    """Counts one call of `operator` on `kernels`, after those in `passed_over` gave their reasons. The first call is told,
-    and the first one that fell back from a supplier that is there is told as a warning."""
+    """Counts one call of `operator` on `kernels`, after those in `passed_over` gave their reasons. The first call is
+    told, and the first one that fell back from a supplier that is there is told as a warning."""
     supply = _supplies.get((operator, kernels))
     if supply is None or (fallback and not supply.fallbacks):
         with _lock:

@@ -10,7 +10,8 @@ Note [Load modes]
                                                       LightX2V calls from threads of its own
   placeholder    lazy_load alone                   -> nothing; the block exists by name only
 The same tensor arrives by each way with the same bits: what is read lazily is cast as LightX2V's eager loader casts it.
-Attribute names (`weight`, `pin_weight`, `weight_cuda_buffer`, `base_attrs` ...) are the framework's: it reads and sets them.
+Attribute names (`weight`, `pin_weight`, `weight_cuda_buffer`, `base_attrs` ...) are the framework's: it reads and sets
+them.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ class WeightedOperator:
                 buffer = tensor.to(framework.device(), copy=True)
                 setattr(self, f"{attribute}_cuda_buffer", buffer.t() if transposed else buffer)
         elif self.create_cpu_buffer:
-            self._require_lazy_file()
+            if self.base_attrs:
+                self._require_lazy_file()
             for name, attribute, transposed in self.base_attrs:
                 tensor = self._source(weight_dict, name, attribute)
                 setattr(self, f"pin_{attribute}", checkpoint.pinned(tensor, transposed))

@@ -10,11 +10,12 @@ stands already: every kernel starts by fl_launch, memory comes from one pool, th
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from flagos.flaggems import import_hook, package
+from flagos.flaggems import derived, import_hook, package
 from flagos.triton.native import CompileError, launch_count
 
 from torch_fl import routing
@@ -23,12 +24,12 @@ from torch_fl import routing
 FLAGGEMS_TARGETS = {"flagos": "flaggems", "flagos_python": "flaggems_python"}
 #: Drivers whose memory and machine code flagos.triton serves.
 DRIVERS = "host"
-#: Composites of PyTorch's whose function in FlagGems is differentiable; the others are composed when a gradient is asked.
+#: Composites whose function in FlagGems is differentiable; the others are composed when a gradient is asked.
 DIFFERENTIATED = ["conv1d", "conv1d.padding", "conv2d", "conv2d.padding"]
 #: Operators whose kernels read outside of operands without elements.
 NOT_WITHOUT_ELEMENTS = frozenset(("mm", "mm.out", "addmm", "addmm.out", "bmm", "bmm.out", "baddbmm", "mv"))
-#: What a function of FlagGems raises that meets a call it was not written for: its own checks, and Python's errors where
-#: it has none. Whether the call itself is wrong, the next target says, in PyTorch's words.
+#: What a function of FlagGems raises that meets a call it was not written for: its own checks, and Python's errors
+#: where it has none. Whether the call itself is wrong, the next target says, in PyTorch's words.
 REFUSALS = (
     AssertionError,
     AttributeError,
@@ -50,7 +51,9 @@ def register() -> None:
         for name, aliases in FLAGGEMS_TARGETS.items():
             routing._ops.declare_absent_target(name, aliases, found)
     else:
-        routing.provide_targets(FLAGGEMS_TARGETS, _LIBRARY, DRIVERS, list(found.entries), DIFFERENTIATED, _function)
+        routing.provide_targets(
+            FLAGGEMS_TARGETS, _LIBRARY, DRIVERS, [*found.entries, *derived.FUNCTIONS], DIFFERENTIATED, _function
+        )
 
 
 def _function(op: str) -> Callable[..., Any]:
@@ -61,24 +64,38 @@ def _function(op: str) -> Callable[..., Any]:
     import flag_gems
     from triton.compiler.errors import CompilationError
 
-    function = next(entry[1] for entry in flag_gems._FULL_CONFIG if entry[0] == op)
+    writes_operands = routing._schema(op).is_mutable
+    function = derived.FUNCTIONS.get(op) or next(entry[1] for entry in flag_gems._FULL_CONFIG if entry[0] == op)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if op in NOT_WITHOUT_ELEMENTS and any(isinstance(arg, torch.Tensor) and not arg.numel() for arg in args):
             routing.decline("FlagGems' kernel reads outside of operands without elements")
-        before = launch_count()
+        before = launch_count() - _spent.launches
         try:
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
         except (CompileError, CompilationError) as error:
-            if launch_count() != before:
+            if launch_count() - _spent.launches != before:
                 raise
             routing.decline(f"a kernel of FlagGems does not compile: {_first_sentence(error)}", remember=True)
         except REFUSALS as error:
-            if launch_count() != before:
+            if launch_count() - _spent.launches != before:
                 raise
             routing.decline(f"FlagGems does not serve such a call: {type(error).__name__} {error}".rstrip())
 
+        if not writes_operands:
+            _spent.launches = launch_count() - before
+        return result
+
     return call
+
+
+class _Spent(threading.local):
+    """Launches of finished calls that wrote nothing but their own results: what called them may still go elsewhere."""
+
+    launches = 0
+
+
+_spent = _Spent()
 
 
 def _first_sentence(error: Exception) -> str:

@@ -126,6 +126,7 @@ void Router::write_candidates(JsonWriter& json, const Plan& plan, const Slot& sl
 }
 
 std::string Router::explain(const char* op, const char* driver, uint64_t traits) {
+  prepare();
   return request([&] {
     const Operator& known = require_known_operator(op);
     const int32_t index = catalog_.driver_index(require_devices(driver));
@@ -151,6 +152,7 @@ std::string Router::explain(const char* op, const char* driver, uint64_t traits)
 }
 
 std::string Router::table(const char* driver) {
+  prepare();
   return request([&] {
     std::vector<std::string> drivers;
     if (driver != nullptr) {

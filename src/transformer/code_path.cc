@@ -31,13 +31,14 @@ CpuFeatures find_features() {
 }
 
 struct Runnable {
-  const Kernels* best_first[4] = {};
+  const Kernels* best_first[5] = {};
 };
 
 Runnable find_runnable() {
   Runnable runnable;
   int count = 0;
 #if defined(__x86_64__)
+  if (cpu_features().avx512_bf16) runnable.best_first[count++] = &kBf16Kernels;
   if (cpu_features().v4) runnable.best_first[count++] = &kV4Kernels;
   if (cpu_features().v3) runnable.best_first[count++] = &kV3Kernels;
 #endif
@@ -72,9 +73,7 @@ const AttentionKernel& attention_kernel(fl_dtype dtype) {
 
 extern "C" {
 
-const char* fl_transformer_code_path(void) {
-  return fl::transformer::cpu_features().avx512_bf16 ? "x86-64-v4+bf16" : fl::transformer::kernels().name;
-}
+const char* fl_transformer_code_path(void) { return fl::transformer::kernels().name; }
 
 const char* fl_attention_discouraged(fl_dtype dtype) {
   if (dtype == FL_BFLOAT16 && fl::transformer::cpu_features().amx_bf16)

@@ -60,16 +60,21 @@ void tile_rest(const int8_t* const* rows, const int8_t* panel, int64_t inputs, i
   tile<true>(copies, panel, 4, out);
 }
 
+// The largest size in a row; NaN if an element is NaN or infinite, so that the whole row of y is.
 float peak_of(const float* x, int64_t count) {
-  float partial[kPartial] = {};
+  float partial[kPartial] = {}, poison[kPartial] = {};
   int64_t i = 0;
   for (; i + kPartial <= count; i += kPartial)
     for (int64_t lane = 0; lane < kPartial; ++lane) {
       const float size = std::abs(x[i + lane]);
       partial[lane] = size > partial[lane] ? size : partial[lane];
+      poison[lane] += x[i + lane] * 0.0f;
     }
-  for (; i < count; ++i) partial[0] = std::max(partial[0], std::abs(x[i]));
-  return *std::max_element(partial, partial + kPartial);
+  for (; i < count; ++i) {
+    partial[0] = std::max(partial[0], std::abs(x[i]));
+    poison[0] += x[i] * 0.0f;
+  }
+  return *std::max_element(partial, partial + kPartial) + sum(poison);
 }
 
 }  // namespace
@@ -87,12 +92,13 @@ void quantise_panel(const fl_int8_linear_args& args, int64_t panel, int8_t* to, 
         continue;
       }
       widen_row(static_cast<const T*>(args.x) + (first + t) * args.row_stride, inputs, wide.get());
-      const float peak = peak_of(wide.get(), inputs), scale = peak > 0 ? peak / 127.0f : 1.0f;
+      const float peak = peak_of(wide.get(), inputs), scale = peak == 0 ? 1.0f : peak / 127.0f;
       constexpr float kRounding = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, ties to even
       int32_t total = 0;
       for (int64_t k = 0; k < steps * 4; ++k) {
         const float quotient = wide[static_cast<size_t>(k)] / scale;
-        const float bounded = quotient > 127.0f ? 127.0f : quotient < -127.0f ? -127.0f : quotient;
+        // So written that NaN becomes a number: the scale, NaN itself, sees to the result.
+        const float raised = quotient > -127.0f ? quotient : -127.0f, bounded = raised < 127.0f ? raised : 127.0f;
         const auto value = static_cast<int32_t>(fl::random::bits_of(bounded + kRounding)) -
                            static_cast<int32_t>(fl::random::bits_of(kRounding));
         total += value;

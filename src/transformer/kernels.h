@@ -40,7 +40,7 @@ struct Kernels {
 
 extern const Kernels kGenericKernels;
 #if defined(__x86_64__)
-extern const Kernels kV3Kernels, kV4Kernels;
+extern const Kernels kV3Kernels, kV4Kernels, kBf16Kernels;
 extern const AttentionKernel kBf16Attention;
 #endif
 

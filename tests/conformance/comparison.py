@@ -26,7 +26,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How results are compared: by the tolerance of each dtype ("float32" …), on which device, values and strides or not."""
+    """How results are compared: by the tolerance of each dtype ("float32" …), on which device, and what besides."""
 
     device: torch.device
     tolerances: Mapping[str, Tolerance]

@@ -71,7 +71,7 @@ def run_process(checkout: Path, files: list[str], sample: int, limit: float) -> 
         records = Path(folder) / "records"
         records.touch()
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "flaggems_plugin"]
-        command += ["--rootdir", str(checkout), "--quick", "--ref", "cpu"]
+        command += ["--rootdir", str(checkout), "--quick"]
         command += [str(checkout / "tests" / file) for file in files]
         try:
             # FlagGems' conftest writes a report into the working directory.

@@ -1,4 +1,4 @@
-"""Arguments for every operator that FlagGems registers, as data: where PyTorch's operator database brings them, and the rest.
+"""Arguments for every operator that FlagGems registers, as data: from PyTorch's operator database, or made here.
 
 The database speaks of functions ("nn.functional.pad"), FlagGems of overloads ("reflection_pad1d.out"). A function of
 the database is run on the CPU and the calls of the overload that it leads to are taken down (calls.py). SOURCES names
@@ -115,6 +115,11 @@ class Maker:
             return values > (high + low) / 2
         return values.to(self.dtype)
 
+    def distinct(self, *shape: int) -> torch.Tensor:
+        """Whole numbers from 0 on, each once, in some order."""
+        count = torch.Size(shape).numel()
+        return torch.randperm(count, generator=self._generator).reshape(shape).to(self.dtype)
+
     def index(self, *shape: int, below: int) -> torch.Tensor:
         return torch.randint(0, below, shape, generator=self._generator)
 
@@ -189,7 +194,9 @@ MADE: dict[str, tuple[tuple[torch.dtype, ...], Make]] = {
     ),
     "_index_put_impl_": (
         FLOATS,
-        lambda t: _call(t(8, 5), [t.index(6, below=8)], t(6, 5), False) + _call(t(8, 5), [t.index(6, below=8)], t(6, 5), True),
+        lambda t: (
+            _call(t(8, 5), [t.index(6, below=8)], t(6, 5), False) + _call(t(8, 5), [t.index(6, below=8)], t(6, 5), True)
+        ),
     ),
     "_upsample_bicubic2d_aa": (F32, lambda t: _call(t(2, 3, 12, 10), [7, 5], False)),
     "_upsample_bicubic2d_aa_backward": (F32, lambda t: _call(t(2, 3, 7, 5), [7, 5], [2, 3, 12, 10], False)),
@@ -208,7 +215,7 @@ MADE: dict[str, tuple[tuple[torch.dtype, ...], Make]] = {
     ),
     "absolute": (BOTH, _unary),
     "arcsinh": (FLOATS, _unary),
-    "arcsinh_": (FLOATS, _unary),
+    "arcsinh_": (FLOATS, lambda t: _call(t(*_SHAPE))),
     "arcsinh.out": (FLOATS, _out(_unary)),
     "arctanh_": (FLOATS, lambda t: _call(t(*_SHAPE, low=-0.9, high=0.9))),
     "celu_": (FLOATS, _unary),
@@ -216,7 +223,7 @@ MADE: dict[str, tuple[tuple[torch.dtype, ...], Make]] = {
     "clip_": (BOTH, _scalar(-1, max=2)),
     "conj_physical": ((*FLOATS, torch.complex64), _unary),
     "conv1d": (FLOATS, _convolution(1, stride=[2], padding=[1])),
-    "conv1d.padding": (FLOATS, _convolution(1, padding="same")),
+    "conv1d.padding": (FLOATS, _convolution(1, padding="valid")),
     "conv2d": (FLOATS, _convolution(2, padding=[1, 1])),
     "conv2d.padding": (FLOATS, _convolution(2, padding="valid")),
     "conv3d": (FLOATS, _convolution(3, padding=[1, 1, 1])),
@@ -247,7 +254,7 @@ MADE: dict[str, tuple[tuple[torch.dtype, ...], Make]] = {
     "greater.Scalar": (BOTH, _scalar(0)),
     "greater.Scalar_out": (BOTH, _bool_out(_scalar(0))),
     "greater.Tensor": (BOTH, _binary),
-    "hardsigmoid.out": (FLOATS, _out(_unary)),
+    "hardsigmoid.out": (FLOATS, _out(lambda t: _call(t(*_SHAPE)))),
     "hardswish_": (FLOATS, _unary),
     "hstack": (BOTH, lambda t: _call([t(3, 4), t(3, 5)])),
     "vstack": (BOTH, lambda t: _call([t(3, 4), t(5, 4)])),
@@ -295,6 +302,32 @@ MADE: dict[str, tuple[tuple[torch.dtype, ...], Make]] = {
     "var.dim": (FLOATS, lambda t: _call(t(6, 33), [1])),
     "zero": (BOTH, _unary),
     "zero.out": (BOTH, _out(_unary)),
+    # Without equal elements, whose order is free.
+    "sort": (BOTH, lambda t: _call(t.distinct(5, 37), 1) + _call(t.distinct(200), 0, True)),
+    # Small whole numbers: FlagGems raises integers to powers in float32, and multiplies them by fractions.
+    "addmv": (BOTH, lambda t: _call(t(5), t(5, 10), t(10)) + _call(t(5), t(5, 10), t(10), beta=2, alpha=3)),
+    "addmv.out": (BOTH, _out(lambda t: _call(t(5), t(5, 10), t(10), beta=2, alpha=3))),
+    "pow.Tensor_Tensor": (BOTH, lambda t: _call(t(*_SHAPE, low=1), t(*_SHAPE, low=0))),
+    "pow_.Tensor": (BOTH, lambda t: _call(t(*_SHAPE, low=1), t(*_SHAPE, low=0))),
+    "equal": (
+        BOTH,
+        lambda t: _call(t(*_SHAPE), t(*_SHAPE)) + _call(torch.ones(40).to(t.dtype), torch.ones(40).to(t.dtype)),
+    ),
+    "linspace": (FLOATS, lambda t: _call(-2.0, 3.0, 50, dtype=t.dtype, device=torch.device("cpu"))),
+    "logspace": (FLOATS, lambda t: _call(-2.0, 1.0, 50, dtype=t.dtype, device=torch.device("cpu"))),
+    "masked_fill.Tensor": (BOTH, lambda t: _call(t(*_SHAPE), t.mask(37), torch.tensor(2).to(t.dtype))),
+    "embedding_dense_backward": (FLOATS, lambda t: _call(t(6, 5), t.index(6, below=9), 9, -1, False)),
+    "native_batch_norm": (FLOATS, lambda t: _call(t(3, 4, 9), t(4), t(4), t(4), t(4, low=1), True, 0.1, 1e-5)),
+    "native_dropout_backward": (FLOATS, lambda t: _call(t(*_SHAPE), t.mask(*_SHAPE), 1.6)),
+    "native_group_norm": (FLOATS, lambda t: _call(t(2, 8, 9), t(8), t(8), 2, 8, 9, 2, 1e-5)),
+    "native_group_norm_backward": (
+        F32,
+        lambda t: _call(t(2, 8, 9), t(2, 8, 9), t(2, 2), t(2, 2, low=1), t(8), 2, 8, 9, 2, [True, True, True]),
+    ),
+    "nll_loss2d_backward": (
+        F32,
+        lambda t: _call(t(1)[0], t(2, 4, 3, 5), t.index(2, 3, 5, below=4), None, 1, -100, torch.tensor(30.0)),
+    ),
     # Base functions of the database that do not lead to the overload by themselves.
     "abs": (BOTH, _unary),
     "arange": (BOTH, lambda t: _call(37, dtype=t.dtype, device=torch.device("cpu"))),

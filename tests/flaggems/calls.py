@@ -60,7 +60,11 @@ class _TakeDown(TorchDispatchMode):
 def _kept(value: Any) -> Any:
     if not isinstance(value, torch.Tensor):
         return value
-    copy = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype) if value.numel() else torch.empty_like(value)
+    copy = (
+        torch.empty_strided(value.shape, value.stride(), dtype=value.dtype)
+        if value.numel()
+        else torch.empty_like(value)
+    )
     return copy.copy_(value.detach())
 
 
@@ -105,7 +109,9 @@ def _taken_down(op: OpInfo, sample: SampleInput, wanted: torch._ops.OpOverload, 
                     op(sample.input, *sample.args, **sample.kwargs, out=tree_map(torch.empty_like, result))
             else:
                 result = op(sample.input, *sample.args, **sample.kwargs)
-                outputs = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+                outputs = [
+                    leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor) and leaf.requires_grad
+                ]
                 if outputs:
                     torch.autograd.backward(outputs, [torch.ones_like(output) for output in outputs])
         except (RuntimeError, NotImplementedError, TypeError, ValueError):
@@ -122,7 +128,10 @@ def _ordinary(call: Call) -> bool:
 def _kind(call: Call) -> str:
     """Calls of one kind differ in values alone."""
     return str(
-        [(leaf.dtype, leaf.shape, leaf.stride()) if isinstance(leaf, torch.Tensor) else leaf for leaf in tree_leaves(call)]
+        [
+            (leaf.dtype, leaf.shape, leaf.stride()) if isinstance(leaf, torch.Tensor) else leaf
+            for leaf in tree_leaves(call)
+        ]
     )
 
 

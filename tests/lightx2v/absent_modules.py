@@ -1,9 +1,9 @@
 """Stand-ins for the third-party packages that LightX2V imports and a run of its DiT and VAE never calls.
 
-LightX2V imports video codecs, image transforms and service clients at the top of its modules. Where such a package is not
-installed, a module that hands out placeholder classes takes its place, so that the import goes through; a call of a
-placeholder raises and names the package. What is installed is used, but for the packages of HIDDEN: they look for others
-by name, would take our stand-ins for these, and ask for their versions.
+LightX2V imports video codecs, image transforms and service clients at the top of its modules. Where such a package is
+not installed, a module that hands out placeholder classes takes its place, so that the import goes through; a call of a
+placeholder raises and names the package. What is installed is used, but for the packages of HIDDEN: they look for
+others by name, would take our stand-ins for these, and ask for their versions.
 """
 
 from __future__ import annotations
@@ -16,9 +16,44 @@ from types import ModuleType
 from typing import Any
 
 NAMES = frozenset(
-    "torchvision torchaudio imageio imageio_ffmpeg gguf diffusers transformers accelerate huggingface_hub decord cv2 ftfy "
-    "regex requests prometheus_client pydantic zmq av redis scipy soundfile triton librosa fastapi uvicorn aiohttp "
-    "peft tensorboard pandas matplotlib trimesh skimage omegaconf httpx jsonschema psutil".split()
+    [
+        "torchvision",
+        "torchaudio",
+        "imageio",
+        "imageio_ffmpeg",
+        "gguf",
+        "diffusers",
+        "transformers",
+        "accelerate",
+        "huggingface_hub",
+        "decord",
+        "cv2",
+        "ftfy",
+        "regex",
+        "requests",
+        "prometheus_client",
+        "pydantic",
+        "zmq",
+        "av",
+        "redis",
+        "scipy",
+        "soundfile",
+        "triton",
+        "librosa",
+        "fastapi",
+        "uvicorn",
+        "aiohttp",
+        "peft",
+        "tensorboard",
+        "pandas",
+        "matplotlib",
+        "trimesh",
+        "skimage",
+        "omegaconf",
+        "httpx",
+        "jsonschema",
+        "psutil",
+    ]
 )
 
 

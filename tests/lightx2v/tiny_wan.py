@@ -116,7 +116,9 @@ def tensors(task: str = "t2v", seed: int = 0, config: dict[str, Any] = CONFIG) -
 
 
 def quantised(plain: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    """The two-dimensional weights of the blocks in 8 bits with an fp32 scale [out, 1], as the framework's converter makes them."""
+    """The two-dimensional weights of the blocks in 8 bits with an fp32 scale [out, 1], as the framework's converter
+    makes them.
+    """
     qmax = 127.0 if dtype == torch.int8 else 448.0
     made: dict[str, Tensor] = {}
     for name, tensor in plain.items():
@@ -137,10 +139,11 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config))
     stored = {
-        name: (tensor.to(dtype) if tensor.is_floating_point() and tensor.element_size() > 1 and not name.endswith("_scale")
-               else tensor).contiguous()
+        name: (
+            tensor.to(dtype) if tensor.dtype == torch.float32 and not name.endswith("_scale") else tensor
+        ).contiguous()
         for name, tensor in weights.items()
-    }  # fmt: skip
+    }
     if not lazy:
         save_file(stored, folder / "model.safetensors")
         return folder
@@ -270,7 +273,9 @@ def make_video(checkout: str, folder: Path, seed: int, operators: dict[str, Any]
                 self.config["dummy_model"] = True
             return super().load_vae()
 
-    place = write(folder / "video", tensors(seed=seed), torch.bfloat16)
+    kinds = {"flagos-int8": torch.int8, "flagos-fp8": torch.float8_e4m3fn}
+    plain, kind = tensors(seed=seed), kinds.get(str(operators.get("dit_quant_scheme")))
+    place = write(folder / "video", plain if kind is None else quantised(plain, kind), torch.bfloat16)
     (place / "Wan2.1_VAE.pth").touch()  # named by the runner; the random VAE reads nothing
     run_config = folder / "run.json"
     run_config.write_text(json.dumps({**RUN, **operators, **overrides}))

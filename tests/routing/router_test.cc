@@ -353,7 +353,7 @@ TEST_F(RoutingTest, a_conf_file_asks_for_kernels_when_it_is_read) {
   declare("zeros", "cpu", make);
   const Folder folder;
   environment.set("FLAGOS_BACKEND_CONFIG", folder.write("a.conf", "zeros = fast, cpu\n"));
-  router.prepare();
+  router.table(nullptr);
   EXPECT_EQ(made, std::vector<std::string>{"zeros"});
 }
 

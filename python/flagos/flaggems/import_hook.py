@@ -22,10 +22,8 @@ from flagos.flaggems import amendments, package, vendor
 REWRITES = (
     (re.compile(r"\.is_cuda\b"), ".is_flagos"),
     (re.compile(r'(\btype\s*[!=]=\s*)"cuda"'), r'\1"flagos"'),
-    (
-        re.compile(r'torch\.cuda\.get_device_(properties|capability|name)\((?:"cuda")?\)'),
-        r"torch.flagos.get_device_\1()",
-    ),
+    (re.compile(r"torch\.cuda\.get_device_(properties|capability|name)\("), r"torch.flagos.get_device_\1("),
+    (re.compile(r'(\.get_device_properties\()\s*"cuda"\s*\)'), r"\1)"),
     (re.compile(r'torch\.device\("cuda"\)'), 'torch.device("flagos")'),
 )
 

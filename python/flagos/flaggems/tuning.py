@@ -18,7 +18,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "bmm": {"TILE_M": 128, "TILE_N": 128, "TILE_K": 128, "GROUP_M": 8},
     "baddbmm": {"TILE_M": 128, "TILE_N": 128, "TILE_K": 128, "GROUP_M": 8},
     "mv": {"BLOCK_M": 128, "BLOCK_N": 8},
-    "attention": {"BLOCK_M": 64, "BLOCK_N": 64, "PRE_LOAD_V": False},
+    "attention": {"BLOCK_M": 128, "BLOCK_N": 32, "PRE_LOAD_V": False},
     "attention_bwd": {"BLOCK_M1": 32, "BLOCK_N1": 128, "BLOCK_M2": 128, "BLOCK_N2": 32},
     "conv2d_forward": {"BLOCK_NI_HO_WO": 64, "BLOCK_CO": 32, "BLOCK_CI": 32},
     "conv2d_backward_weight": {"BLOCK_CI_HK_WK": 32, "BLOCK_CO": 32, "BLOCK_NO": 32},
@@ -72,9 +72,16 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
 KERNELS: dict[str, dict[str, Any]] = {}
 
 
+#: Warps mean nothing here, but FlagGems keeps the candidates of some kernels by their number.
+_WARPS = {"attention": 4}
+
+
 def tuning_file() -> dict[str, list[dict[str, Any]]]:
     """CONFIGURATIONS in the shape of FlagGems' tuning files, which it reads per vendor."""
-    return {name: [{"META": dict(values), "num_warps": 1, "num_stages": 1}] for name, values in CONFIGURATIONS.items()}
+    return {
+        name: [{"META": dict(values), "num_warps": _WARPS.get(name, 1), "num_stages": 1}]
+        for name, values in CONFIGURATIONS.items()
+    }
 
 
 def choose(kernel: str, candidates: list[Any]) -> Any:

@@ -36,6 +36,7 @@ def provide() -> None:
         return
     # FlagGems looks for the math library of kernels by the name of the vendor, and in one place by the general one.
     import triton.language.extra.libdevice  # noqa: F401
+
     from flagos.triton import libdevice
 
     sys.modules["triton.language.extra.flagos"] = ModuleType("triton.language.extra.flagos")

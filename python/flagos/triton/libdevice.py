@@ -1,8 +1,8 @@
 """The device library as kernels see it on this backend: the stock names, for 16-bit floats and mixed operands too.
 
-Stock Triton's functions know float32 and float64 alone, and refuse a kernel that gives them float16, bfloat16, integers
-or an integer beside a float. Here such operands are widened, the function computed in float32 and the result rounded once,
-as the arithmetic operators of tile IR do.
+Stock Triton's functions know float32 and float64 alone, and refuse a kernel that gives them float16, bfloat16,
+integers, or an integer beside a float. Here such operands are widened, the function is computed in float32 and the
+result rounded once, as the arithmetic operators of tile IR do.
 """
 
 from __future__ import annotations

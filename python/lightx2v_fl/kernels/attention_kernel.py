@@ -1,9 +1,9 @@
 """Scaled dot-product attention over packed sequences: softmax(q k^T * scale + mask) v, a head and segment at a time.
 
-Segments are rows [cu_q[i], cu_q[i+1]) of q against rows [cu_kv[i], cu_kv[i+1]) of k and v. Without cu_* there are `batch`
-segments of equal length. Grouped heads: query head h reads key head h // (Hq / Hkv). `causal` lets the last query of a
-segment see its last key, so with unequal lengths the mask is aligned at the end (as FlashAttention has it). A row that sees
-no key is 0 and its logsumexp -inf. Method: Dao et al., "FlashAttention", 2022.
+Segments are rows [cu_q[i], cu_q[i+1]) of q against rows [cu_kv[i], cu_kv[i+1]) of k and v. Without cu_* there are
+`batch` segments of equal length. Grouped heads: query head h reads key head h // (Hq / Hkv). `causal` lets the last
+query of a segment see its last key, so with unequal lengths the mask is aligned at the end (as FlashAttention has it).
+A row that sees no key is 0 and its logsumexp -inf. Method: Dao et al., "FlashAttention", 2022.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _native(q: Tensor, k: Tensor, v: Tensor, call: Call) -> tuple[Tensor, Tensor
 
 
 def _torch(q: Tensor, k: Tensor, v: Tensor, call: Call) -> tuple[Tensor, Tensor | None]:
-    one_segment = call.cu_q is None or _covers(call.cu_q, q) and _covers(call.cu_kv, k)
+    one_segment = call.cu_q is None or (_covers(call.cu_q, q) and _covers(call.cu_kv, k))
     batch = call.batch if call.cu_q is None else 1
     heads = [x.reshape(batch, x.shape[0] // batch, *x.shape[1:]).transpose(1, 2) for x in (q, k, v)]
     lq, lk = heads[0].shape[2], heads[1].shape[2]

@@ -1,7 +1,8 @@
 """RMS and layer normalisation over the last dimension: computed in fp32, rounded once to the dtype asked for.
 
-rms:   y = x / sqrt(mean(x^2) + eps) * weight              (Zhang and Sennrich, "Root mean square layer normalization", 2019)
-layer: y = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias        (Ba, Kiros and Hinton, "Layer normalization", 2016)
+rms:   y = x / sqrt(mean(x^2) + eps) * weight              (Zhang and Sennrich, "Root mean square layer normalization",
+2019) layer: y = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias        (Ba, Kiros and Hinton, "Layer normalization",
+2016)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Products of activations with 8-bit weights: the activations are quantised too, a scale a row (token), at each call.
 
-    sx[m] = max|x[m, :]| / qmax     (127 for int8, 448 for fp8 e4m3; a row of zeros keeps scale 1)
+    sx[m] = max|x[m, :]| / qmax     (127 for int8, 448 for fp8 e4m3; 1 for a row of zeros, NaN for one that is not finite)
     xq    = x / sx, rounded to nearest even and held within +-qmax
     y     = (xq @ wq^T) * sx * sw + bias, the sum in int32 or fp32, rounded once to x's dtype
 
@@ -23,7 +23,7 @@ def quantise_rows(x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """x [rows, width] as (xq of `dtype`, scale fp32 [rows, 1]) by the formula above."""
     wide = x.float()
     peak = wide.abs().amax(dim=-1, keepdim=True) if x.shape[-1] else wide.new_zeros((x.shape[0], 1))
-    scale = torch.where(peak > 0, peak / QMAX[dtype], torch.ones_like(peak))
+    scale = torch.where(peak == 0, torch.ones_like(peak), peak / QMAX[dtype])
     quotient = (wide / scale).clamp_(-QMAX[dtype], QMAX[dtype])
     return (quotient.round_() if dtype == torch.int8 else quotient).to(dtype), scale
 
@@ -37,7 +37,9 @@ def _finish(total: Tensor, sx: Tensor, sw: Tensor, bias: Tensor | None, dtype: t
 
 def _int8_torch(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
     xq, sx = quantise_rows(x, torch.int8)
-    return _finish(torch._int_mm(xq, weight.t()), sx, scale, bias, x.dtype)
+    # torch 2.13's _int_mm gives garbage on the CPU for a single input; so short a sum is exact in fp32.
+    total = torch._int_mm(xq, weight.t()) if x.shape[1] > 1 else xq.float() * weight.t().float()
+    return _finish(total, sx, scale, bias, x.dtype)
 
 
 def _int8_native(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
@@ -62,7 +64,8 @@ def _fp8_torch(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) ->
     return _finish(torch.mm(xq.to(wide), weight.to(wide).t()), sx, scale, bias, x.dtype)
 
 
-#: int8_linear(x [rows, in], weight int8 [out, in], scale fp32 [out], bias fp32 [out] or None) -> [rows, out] in x's dtype
+#: int8_linear(x [rows, in], weight int8 [out, in], scale fp32 [out], bias fp32 [out] or None) -> [rows, out] in x's
+#: dtype
 int8_linear = Operator(
     "flagos-int8",
     Supplier("native", _int8_native, _int8_refuses, "the host's own int8 kernel on the weights as stored"),

@@ -1,7 +1,8 @@
 """Rotary position embedding of one tensor: pairs of channels turned by an angle a row.
 
-Pairs are neighbours (layout "interleaved": 0 and 1, 2 and 3, ...) or halves ("split_half": 0 and d/2, ...). With cosine c and
-sine s of a pair's angle (Su et al., "RoFormer", 2021): first' = first * c - second * s, second' = second * c + first * s.
+Pairs are neighbours (layout "interleaved": 0 and 1, 2 and 3, ...) or halves ("split_half": 0 and d/2, ...). With cosine
+c and sine s of a pair's angle (Su et al., "RoFormer", 2021):
+    first' = first * c - second * s, second' = second * c + first * s
 A full-width table gives each channel a cosine and sine of its own; then first' uses those of the first channel and
 second' those of the second.
 """
@@ -51,8 +52,8 @@ def _pairs(x: Tensor, interleaved: bool) -> tuple[Tensor, Tensor]:
     return first, second
 
 
-#: rotate(x, cos, sin, interleaved, dtype to compute in) -> a fresh tensor like x. cos and sin broadcast to x but for the
-#: last dimension, which has x's width (a value a channel) or half of it (a value a pair).
+#: rotate(x, cos, sin, interleaved, dtype to compute in) -> a fresh tensor like x. cos and sin broadcast to x but for
+#: the last dimension, which has x's width (a value a channel) or half of it (a value a pair).
 rotate = Operator(
     "flagos_rope",
     Supplier("native", _native, _refuses, "one pass in fp32 by the host's own kernel"),

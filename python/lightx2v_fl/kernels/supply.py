@@ -1,11 +1,11 @@
 """An operator's suppliers, and which of them serves a call.
 
-A supplier is `native` (the host's own kernels, torch.ops.flagos.*) or `torch` (PyTorch's operators, which the device routes:
-there FlagGems, the vendor or the CPU serve them, as its conf file says). They are tried in the order of
-LIGHTX2V_FL_KERNELS. Note [Falling back]: the rule is that of the device. A supplier that cannot serve a call says so before it
-begins; NotImplementedError out of one that had begun moves the call on too, since nothing that the caller sees was
-written; that signature is then not tried again. Any other exception is the caller's. LIGHTX2V_FL_STRICT=1 forbids both. A supplier
-that this machine does not have at all is passed over in either case.
+A supplier is `native` (the host's own kernels, torch.ops.flagos.*) or `torch` (PyTorch's operators, which the device
+routes: there FlagGems, the vendor or the CPU serve them, as its conf file says). They are tried in the order of
+LIGHTX2V_FL_KERNELS. Note [Falling back]: the rule is that of the device. A supplier that cannot serve a call says so
+before it begins; NotImplementedError out of one that had begun moves the call on too, since nothing that the caller
+sees was written; that signature is then not tried again. Any other exception is the caller's. LIGHTX2V_FL_STRICT=1
+forbids both. A supplier that this machine does not have at all is passed over in either case.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ class Operator:
             if why_not is not None:
                 if strict() and not isinstance(why_not, Absent):
                     raise NotImplementedError(
-                        f"{self.name}: {name} cannot serve this call: {why_not}. LIGHTX2V_FL_STRICT=1 forbids to fall back"
+                        f"{self.name}: {name} cannot serve this call: {why_not}. "
+                        f"LIGHTX2V_FL_STRICT=1 forbids to fall back"
                     )
                 passed_over[name] = why_not
                 continue

@@ -1,7 +1,10 @@
-"""`flagos_flash_attn`: attention as LightX2V calls it, over one sequence, a batch, or packed sequences of unlike lengths."""
+"""`flagos_flash_attn`: attention as LightX2V calls it, over one sequence, a batch, or packed sequences of unlike
+lengths.
+"""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -40,10 +43,10 @@ class FlashAttention(StatelessOperator):
         dropout_p: float = 0.0,
         **_: Any,
     ) -> Tensor:
-        """-> [all of q's rows, H * D], fresh, in q's dtype. cu_seqlens_*: int32 or int64 bounds of segments, on the host or
-        on the device, both or none; without them each sequence of a batch attends to itself. Lengths are taken from the
-        tensors and cu_seqlens_*; max_seqlen_* is not needed. See attention_kernel.Call for the rest. Keywords that other
-        attention operators take are ignored."""
+        """-> [all of q's rows, H * D], fresh, in q's dtype. cu_seqlens_*: int32 or int64 bounds of segments, on the
+        host or on the device, both or none; without them each sequence of a batch attends to itself. Lengths are taken
+        from the tensors and cu_seqlens_*; max_seqlen_* is not needed. See attention_kernel.Call for the rest. Keywords
+        that other attention operators take are ignored."""
         call = Call(
             mask=attn_mask,
             causal=bool(causal),
@@ -124,9 +127,7 @@ class FlashAttention(StatelessOperator):
             return  # looking would wait for the device
         bounds = cu.tolist()
         require(
-            bounds[0] == 0
-            and bounds[-1] <= rows.shape[0]
-            and all(a <= b for a, b in zip(bounds, bounds[1:], strict=False)),
+            bounds[0] == 0 and bounds[-1] <= rows.shape[0] and all(a <= b for a, b in pairwise(bounds)),
             self.key,
             name,
             f"is {bounds if len(bounds) <= 8 else f'{bounds[:8]} ...'}",

@@ -1,4 +1,5 @@
-"""`flagos`: the linear operator without quantisation. y = x @ weight^T + bias, by the routed matrix product of the device.
+"""`flagos`: the linear operator without quantisation. y = x @ weight^T + bias, by the routed matrix product of the
+device.
 
 The weight is stored [out, in] in checkpoints and kept as its transposed view [in, out], which the framework expects.
 """
@@ -31,8 +32,8 @@ class LinearBase(LoraAdditions):
         """Raises unless x is floating and its last dimension is the weight's second."""
         if width is None:
             raise RuntimeError(
-                f"{self.key}: '{self.weight_name}' has no weight on the device; expected load() and, for a block that is "
-                f"offloaded, to_cuda() or load_state_dict() before apply()"
+                f"{self.key}: '{self.weight_name}' has no weight on the device; expected load() and, for a block that "
+                f"is offloaded, to_cuda() or load_state_dict() before apply()"
             )
         require_dtype(self.key, "x", x, FLOATING)
         require(

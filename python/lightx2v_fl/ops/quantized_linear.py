@@ -1,8 +1,8 @@
 """`flagos-int8` and `flagos-fp8`: linear operators over weights quantised per output channel (W8A8).
 
-A checkpoint has `<name>.weight` (int8 or float8_e4m3fn, [out, in]) and `<name>.weight_scale` ([out, 1], [out] or one value, in
-bf16 or fp32). With {"weight_auto_quant": True} in the operator's config, a floating weight is quantised when it is loaded:
-scale[n] = max|w[n, :]| / qmax.
+A checkpoint has `<name>.weight` (int8 or float8_e4m3fn, [out, in]) and `<name>.weight_scale` ([out, 1], [out] or one
+value, in bf16 or fp32). With {"weight_auto_quant": True} in the operator's config, a floating weight is quantised when
+it is loaded: scale[n] = max|w[n, :]| / qmax.
 """
 
 from __future__ import annotations

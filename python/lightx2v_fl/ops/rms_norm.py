@@ -50,7 +50,9 @@ class NormBase(DiffAdditions):
         require_same_device(self.key, {"x": x, "weight": self.weight, "bias": self.bias})
 
     def result_dtype(self, x: Tensor) -> torch.dtype:
-        """x's, or that of activations where sensitive layers have a dtype of their own: attention and linears need it."""
+        """x's, or that of activations where sensitive layers have a dtype of their own: attention and linears need
+        it.
+        """
         return x.dtype if self.sensitive_layer_dtype == self.infer_dtype else self.infer_dtype
 
     def _get_actual_weight(self) -> Tensor | None:

@@ -2,9 +2,10 @@
 
   complex  [rows, 1, d/2] or [rows, d/2]: cos + i sin           (Wan, Qwen-Image, Z-Image)
   real     [rows, d]: cosines of the pairs, then their sines     (HunyuanVideo)
-  (cos, sin), each as wide as the channels that turn, or half    (Flux, LongCat, Cosmos; LTX with [batch, heads, rows, d])
-Rows are tokens, or `positions` says which row a token takes. Tokens beyond the table and channels beyond rotary_dim stay as
-they are. Tables are taken as they come: prepare_freqs() gives back what it got, which the framework may slice and join.
+  (cos, sin), each as wide as the channels that turn or half     (Flux, LongCat, Cosmos; LTX: [batch, heads, rows, d])
+Rows are tokens, or `positions` says which row a token takes. Tokens beyond the table and channels beyond rotary_dim
+stay as they are. Tables are taken as they come: prepare_freqs() gives back what it got, which the framework may slice
+and join.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The part of the framework's contract that an operator without weights has: it is asked to load and move all the same."""
+"""The part of the framework's contract that an operator without weights has: it is asked to load and move all the
+same.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """`dit_quant_scheme`: flagos, flagos-int8 and flagos-fp8 beside the schemes that LightX2V lists.
 
-LightX2V asserts that the scheme of a quantised model is in a list written in BaseTransformerModel._check_dit_quantized
-(models/networks/base_model.py), instead of asking its table of operators. The check put in its place lets our three keys
-pass and asks the original for every other. MiniMax-H3 has a list of its own, a set in its module, which gets our keys.
-Both modules are changed when they are imported, or at once where they are already.
+LightX2V asserts that the scheme of a quantised model is in a list written in
+BaseTransformerModel._check_dit_quantized (models/networks/base_model.py), instead of asking its table of operators.
+The check put in its place lets our three keys pass and asks the original for every other. MiniMax-H3 has a list of
+its own, a set in its module, which gets our keys. Both modules are changed when they are imported, or at once where
+they are already.
 
 Remove this file when LightX2V looks the scheme up in MM_WEIGHT_REGISTER, or lets platforms add to the list.
 """

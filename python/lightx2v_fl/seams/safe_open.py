@@ -1,8 +1,8 @@
 """safetensors.safe_open for flagos. LightX2V opens checkpoints with device="flagos", which safetensors refuses by name.
 
-safetensors (0.8.0) knows a fixed list of device names. The function put in its place opens the file for the CPU and moves
-each tensor to the device; a call for any other device goes to safetensors untouched. It is installed when LightX2V has chosen
-flagos, before LightX2V's model code takes the name.
+safetensors (0.8.0) knows a fixed list of device names. The function put in its place opens the file for the CPU and
+moves each tensor to the device; a call for any other device goes to safetensors untouched. It is installed when
+LightX2V has chosen flagos, before LightX2V's model code takes the name.
 
 Remove this file when safetensors accepts the name of PyTorch's external device.
 """
@@ -14,7 +14,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-import safetensors
 import torch
 from torch import Tensor
 
@@ -24,22 +23,27 @@ class _Slice:
 
     def __init__(self, inner: Any, device: torch.device) -> None:
         self._inner, self._device = inner, device
+        self.get_shape, self.get_dtype = inner.get_shape, inner.get_dtype
 
     def __getitem__(self, index: Any) -> Tensor:
         return self._inner[index].to(self._device)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
 
 class _File:
-    """An open file whose tensors land on the device."""
+    """An open file whose tensors land on the device. Each method of safetensors' own file is here: one that was passed
+    on unseen could hand out tensors of the CPU."""
 
     def __init__(self, inner: Any, device: torch.device) -> None:
         self._inner, self._device = inner, device
+        for name in ("keys", "offset_keys", "metadata"):
+            if hasattr(inner, name):  # older ones lack one
+                setattr(self, name, getattr(inner, name))
 
     def get_tensor(self, name: str) -> Tensor:
         return self._inner.get_tensor(name).to(self._device)
+
+    def get_tensors(self, *names: Any) -> dict[str, Tensor]:
+        return {name: tensor.to(self._device) for name, tensor in self._inner.get_tensors(*names).items()}
 
     def get_slice(self, name: str) -> _Slice:
         return _Slice(self._inner.get_slice(name), self._device)
@@ -52,9 +56,6 @@ class _File:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._inner.__exit__(kind, error, trace)
-
-    def __getattr__(self, name: str) -> Any:  # keys, metadata, offset_keys
-        return getattr(self._inner, name)
 
 
 def install() -> None:

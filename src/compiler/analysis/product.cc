@@ -56,6 +56,15 @@ bool is_elementwise(const Operation& op) {
   return row.syntax != Syntax::kOwn || op.op == Op::kSelect || op.op == Op::kFpToFp || op.op == Op::kExtern;
 }
 
+// A scalar made of the kernel's arguments alone.
+bool same_in_all_programs(const Value* value) {
+  const Operation* producer = value->producer;
+  if (producer == nullptr) return value->owner->parent->parent == nullptr;
+  if (producer->op == Op::kProgramId || ttir::row_of(producer->op).effect != Effect::kPure) return false;
+  return producer->regions.empty() && std::all_of(producer->operands.begin(), producer->operands.end(),
+                                                  [](const Value* v) { return same_in_all_programs(v); });
+}
+
 class DeciderFinder {
  public:
   DeciderFinder(const Operation* loop, const Schedule& schedule) : loop_(loop), schedule_(schedule) {}
@@ -64,7 +73,7 @@ class DeciderFinder {
     const Operation* producer = value->producer;
     if (producer == nullptr) return argument(value);
     if (!value->type.tensor && !inside(*producer)) {
-      if (producer->op != Op::kConstant && producer->op != Op::kNumPrograms) found.push_back(value);
+      if (!same_in_all_programs(value)) found.push_back(value);
       return true;
     }
     if (!producer->regions.empty() || producer->op == Op::kDot) return false;

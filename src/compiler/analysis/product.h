@@ -25,8 +25,8 @@ Users find_users(const ttir::Function& function);
 const ttir::Operation* deferring_loop(const ttir::Operation& dot, const Users& users);
 
 // The scalars, defined before `loop` (before `at` where it is null), that decide all that `block` holds, in every
-// iteration of the loop; arguments of the kernel and constants left out, which never change within a launch. Two
-// programs in which they are equal see the same block, as long as nothing writes the memory that it is loaded from.
+// iteration of the loop; what is made of the kernel's arguments alone left out, which never changes within a launch.
+// Two programs in which they are equal see the same block, as long as nothing writes the memory that it is loaded from.
 // Nothing where they cannot be told.
 std::optional<std::vector<const ttir::Value*>> deciders(const ttir::Value* block, const ttir::Operation* loop,
                                                         const Schedule& schedule);

@@ -97,8 +97,8 @@ std::string atomic_element(LlvmModule& module, Elementwise& ops, const ttir::Ope
   out.line("br label %" + join);
   out.open(join);
   const std::string result = module.fresh();
-  out.line(result + " = phi " + type + " [ " + old + ", %" + after + " ], [ " + llvm_constant(0, element.scalar) + ", %" +
-           before + " ]");
+  out.line(result + " = phi " + type + " [ " + old + ", %" + after + " ], [ " + llvm_constant(0, element.scalar) +
+           ", %" + before + " ]");
   return result;
 }
 

@@ -50,6 +50,14 @@ struct DotPlan {
   int64_t left_step = 0;  // from group to group
 
   bool amx() const { return multiply == Multiply::kAmxBf16 || multiply == Multiply::kAmxInt8; }
+  // Groups that one turn of the loop over K takes. Twice four gains nothing and doubles the time of code generation;
+  // where a multiplication and an addition are two instructions, the code generator mixes those of several groups until
+  // it spills. AMX takes a tile.
+  int64_t unroll() const {
+    if (amx()) return 16;
+    const bool two = multiply == Multiply::kPairs16 || multiply == Multiply::kInteger;
+    return two ? 1 : depth / group < 4 ? depth / group : 4;
+  }
   bool has_offset() const { return multiply == Multiply::kQuads8; }
   int64_t packed_bytes() const { return ttir::bytes_of(packed); }
   int64_t lane_bytes() const { return packed_bytes() * group; }

@@ -9,11 +9,6 @@ namespace fl::compiler {
 namespace {
 
 const Type kI64 = Type::of(Scalar::kI64);
-// Of K, in groups; twice that gains nothing and doubles the time of code generation. Where a multiplication and an
-// addition are two instructions, the code generator mixes those of several groups until it spills.
-constexpr int64_t kUnroll = 4;
-constexpr int64_t kUnrollInPairs = 1;
-
 const char* name_of(Multiply multiply) {
   switch (multiply) {
     case Multiply::kFma:
@@ -228,8 +223,7 @@ class VectorProduct {
         }
       }
     }
-    const bool pairs = plan_.multiply == Multiply::kPairs16 || plan_.multiply == Multiply::kInteger;
-    const int64_t unroll = std::min<int64_t>(pairs ? kUnrollInPairs : kUnroll, plan_.depth / plan_.group);
+    const int64_t unroll = plan_.unroll();
     counted_loop(module_, ops_, out, "0", "%groups", unroll, false, &sums, [&](Stream& body, const std::string& group) {
       const std::string a = offset_by(body, left, group, plan_.left_step);
       const std::string b = offset_by(body, right, group, plan_.panel * plan_.lane_bytes());

@@ -95,6 +95,11 @@ LoweredKernel Kernel::run() {
   std::string text =
       "define void @\"" + name + "\"(ptr %args, ptr %grid, i64 %first, i64 %last, ptr %scratch) nounwind {\n";
   entry_.line("br i1 %any, label %program, label %exit");
+  if (kept_ > 0) {
+    const std::string label = "entry:\n";
+    const std::string kept = "  %kept = getelementptr i8, ptr %scratch, i64 " + std::to_string((arena_ + 63) / 64 * 64);
+    entry_.text.insert(label.size(), kept + "\n");
+  }
   text += entry_.text + program_loop() + body.text;
   text +=
       "next:\n"
@@ -113,7 +118,7 @@ LoweredKernel Kernel::run() {
       "exit:\n"
       "  ret void\n"
       "}\n";
-  return {module_.text(text), (arena_ + 63) / 64 * 64, ordered_, shared_.report.text()};
+  return {module_.text(text), (arena_ + 63) / 64 * 64 + kept_, ordered_, shared_.report.text()};
 }
 
 void Kernel::block(const ttir::Block& block) {

@@ -51,6 +51,8 @@ class Kernel {
   // kernel_nests.cc: nests and the arena
   int64_t allocate(const Type& type, int until);
   int64_t allocate_bytes(int64_t size, int until);
+  // Memory that keeps its content from one program to the next, for arena_pointer() alone.
+  int64_t allocate_kept(int64_t size);
   void expire(int position);
   int64_t slot_of_result(const Value* value);
   void emit(std::vector<Sink> sinks);
@@ -73,13 +75,12 @@ class Kernel {
   // kernel_dot.cc
   void dot(const Operation& op);
   void plain_dot(const Operation& op);
-  std::optional<int64_t> sum_in_place(const Operation& op) const;
+  std::optional<int64_t> carried_sum(const Operation& op) const;
   int64_t place_of_sum(const Operation& op, bool* from_zero);
 
   // kernel_product.cc
   std::unique_ptr<Product> begin_product(const Operation& dot, const Operation* loop);
   void find_live_part(Product* product);
-  std::string find_kept(const Product& product, const PackedFactor& factor, const std::string& chunks);
   void start_sum(Product* product, const Value* start, int64_t slot);
   static bool is_zero(const Value* block);
   void put_off(Product* product);
@@ -89,10 +90,15 @@ class Kernel {
                         const std::string& chunk);
   void pack(const Product& product, PackedFactor* factor, const std::string& to);
   void multiply(const Product& product, const std::string& steps, const std::string& chunk, const std::string& last);
+  std::string live_groups(const Product& product);
   bool may_store(const DotPlan& plan, const Operation& store) const;
+  // kernel_kept.cc
+  void find_kept(const Product& product, PackedFactor* factor, const std::string& fits);
+
   bool compute_scalars(const Value* value);
   std::string wide(const Value* scalar);  // as an i64, one for each value
-  std::string arena_pointer(int64_t offset);
+  std::string arena_pointer(int64_t offset) { return arena_pointer(offset, *out_); }
+  std::string arena_pointer(int64_t offset, Stream& out);
   std::string load_i64(const std::string& pointer);
 
   // kernel_debug.cc
@@ -129,6 +135,7 @@ class Kernel {
   };
   std::vector<Allocation> live_slots_;
   int64_t arena_ = 0;
+  int64_t kept_ = 0;  // bytes behind the arena
   int position_ = 0;
   bool ordered_ = false;
 };

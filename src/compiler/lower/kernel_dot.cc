@@ -18,24 +18,32 @@ const Type kI64 = Type::of(Scalar::kI64);
 
 }  // namespace
 
-// The loop's own block, when it only goes through this dot: argument -> dot -> yield of the same place.
-std::optional<int64_t> Kernel::sum_in_place(const Operation& op) const {
-  const Value* sum = op.operands[2];
+// The block that a loop carries, when the result of the dot is what it carries on and its old content is wanted by the
+// sum alone, element on element: argument -> sum -> dot -> yield of the same place.
+std::optional<int64_t> Kernel::carried_sum(const Operation& op) const {
   const Operation* loop = op.parent->parent->parent;
-  if (sum->producer != nullptr || loop == nullptr || loop->op != Op::kFor || sum->owner != op.parent || sum->index == 0)
-    return std::nullopt;
-  const Operation& yield = *op.parent->terminator();
-  const bool only = schedule_.uses.at(sum) == 1 && schedule_.uses.at(op.result()) == 1 &&
-                    yield.operands[static_cast<size_t>(sum->index) - 1] == op.result();
-  auto slot = shared_.slots.find(sum);
-  if (!only || slot == shared_.slots.end()) return std::nullopt;
+  if (loop == nullptr || loop->op != Op::kFor || schedule_.uses.at(op.result()) != 1) return std::nullopt;
+  const std::vector<ttir::Value*>& next = op.parent->terminator()->operands;
+  const auto place = std::find(next.begin(), next.end(), op.result());
+  if (place == next.end()) return std::nullopt;
+  const Value* argument = op.parent->arguments[static_cast<size_t>(place - next.begin()) + 1];
+  auto slot = shared_.slots.find(argument);
+  auto uses = schedule_.uses.find(argument);
+  if (slot == shared_.slots.end() || uses == schedule_.uses.end() || uses->second != 1) return std::nullopt;
+  std::map<int64_t, bool> read;
+  reads(op.operands[2], true, &read);
+  auto own = read.find(slot->second);
+  if (own == read.end() || !own->second) return std::nullopt;
   return slot->second;
 }
 
 // Where the product is to be added: the block itself where nobody else wants it, else a copy.
 int64_t Kernel::place_of_sum(const Operation& op, bool* from_zero) {
   const Value* sum = op.operands[2];
-  if (const std::optional<int64_t> own = sum_in_place(op)) return *own;
+  if (const std::optional<int64_t> own = carried_sum(op)) {
+    if (!shared_.slots.contains(sum)) emit({{nullptr, sum, *own}});
+    return *own;
+  }
   auto slot = shared_.slots.find(sum);
   const bool last_use = schedule_.uses.at(sum) == 1 && sum->producer != nullptr && sum->producer->parent == op.parent;
   if (slot != shared_.slots.end() && last_use) {

@@ -37,6 +37,14 @@ int64_t Kernel::allocate_bytes(int64_t bytes, int until) {
   return offset;
 }
 
+int64_t Kernel::allocate_kept(int64_t bytes) {
+  const int64_t offset = kept_;
+  kept_ += (bytes + 63) / 64 * 64;
+  if (arena_ + kept_ > kLargestArena)
+    fail(FL_UNSUPPORTED, "this kernel needs more than 64 MiB of scratch memory a thread; use smaller blocks");
+  return kKeptOffsets + offset;
+}
+
 void Kernel::expire(int position) {
   std::erase_if(live_slots_, [position](const Allocation& slot) { return slot.until < position; });
 }

@@ -3,12 +3,10 @@
 // Note [Products]: where tt.dot stands, its factors are packed, each by a loop nest of its own, so whatever they are
 // computed from - masks, remainders, conversions - is no concern of the product. If the sum only goes round the loop
 // (analysis/product.h), the product itself waits: a chunk of steps is packed before one call multiplies them all, which
-// reads and writes each sum once. Rows and columns that no store looks at are neither packed nor multiplied. The packed
-// factors of a whole program stay where they are for the next one: programs that differ in nothing that decides a
-// factor skip its packing, which in Triton's grouped order is all but one in GROUP_M.
+// reads and writes each sum once. Rows and columns that no store looks at are neither packed nor multiplied. What a
+// program has packed stays for later ones (kernel_kept.cc).
 
 #include <algorithm>
-#include <limits>
 
 #include "base/error.h"
 #include "compiler/lower/dot_code.h"
@@ -21,13 +19,14 @@ const Type kI1 = Type::of(Scalar::kI1);
 const Type kI64 = Type::of(Scalar::kI64);
 
 constexpr int64_t kKeptBytes = int64_t{4} << 20;  // of each packed factor, a thread: K up to 8192 for 128 floats
-constexpr int kForever = std::numeric_limits<int>::max();
 
 }  // namespace
 
-std::string Kernel::arena_pointer(int64_t offset) {
+std::string Kernel::arena_pointer(int64_t offset, Stream& out) {
   const std::string place = module_.fresh();
-  out_->line(place + " = getelementptr i8, ptr %scratch, i64 " + std::to_string(offset));
+  const bool kept = offset >= kKeptOffsets;
+  out.line(place + " = getelementptr i8, ptr " + (kept ? "%kept" : "%scratch") + ", i64 " +
+           std::to_string(kept ? offset - kKeptOffsets : offset));
   return place;
 }
 
@@ -136,35 +135,6 @@ bool Kernel::may_store(const DotPlan& plan, const Operation& store) const {
   return scalar == plan.sum || (!plan.amx() && plan.sum == Scalar::kF32 && ttir::bits_of(scalar) == 16);
 }
 
-// Whether the buffer holds what this program would pack. If not, it is noted that it will.
-std::string Kernel::find_kept(const Product& product, const PackedFactor& factor, const std::string& chunks) {
-  const Operation& at = product.loop != nullptr ? *product.loop : *product.dot;
-  if (!may_keep_factors(function_, at, schedule_)) return "";
-  const auto decide = deciders(factor.block, product.loop, schedule_);
-  if (!decide) return "";
-  for (const Value* value : *decide)
-    if (!shared_.scalars.contains(value)) return "";
-  std::vector<std::string> now;
-  for (const Value* value : *decide) now.push_back(wide(value));
-  // Fewer rows or columns may have been live; and more chunks than there is room for are not kept.
-  now.push_back(factor.along == 0 ? product.rows : product.columns);
-  const int64_t slot = allocate_bytes(static_cast<int64_t>(8 * now.size() + 8), kForever);
-  const std::string known = arena_pointer(slot);
-  const std::string start = module_.fresh();  // each launch begins anew
-  entry_.line(start + " = getelementptr i8, ptr %scratch, i64 " + std::to_string(slot));
-  entry_.line("store i64 0, ptr " + start);
-  std::string same = shared_.ops.compare("icmp", "ne", kI64, load_i64(known), "0", 1, *out_);
-  for (size_t i = 0; i < now.size(); ++i) {
-    const std::string place = arena_pointer(slot + static_cast<int64_t>(8 * i + 8));
-    const std::string equal = shared_.ops.compare("icmp", "eq", kI64, load_i64(place), now[i], 1, *out_);
-    same = shared_.ops.binary("and", kI1, same, equal, 1, *out_);
-    out_->line("store i64 " + now[i] + ", ptr " + place);
-  }
-  const std::string fits = shared_.ops.convert("zext", kI1, kI64, chunks, 1, *out_);
-  out_->line("store i64 " + fits + ", ptr " + known);
-  return shared_.ops.binary("and", kI1, same, chunks, 1, *out_);
-}
-
 // Everything that is known before the first step, written where the loop (or the dot) begins.
 std::unique_ptr<Product> Kernel::begin_product(const Operation& dot, const Operation* loop) {
   const std::optional<DotPlan> plan = plan_dot(dot, target_, loop != nullptr);
@@ -183,12 +153,12 @@ std::unique_ptr<Product> Kernel::begin_product(const Operation& dot, const Opera
 
   const Operation& at = loop != nullptr ? *loop : dot;
   const bool keeps = may_keep_factors(function_, at, schedule_);
-  int64_t chunks = 1;
-  if (keeps && loop != nullptr)
-    chunks = std::max<int64_t>(1, kKeptBytes / std::max(product->left.chunk_bytes, product->right.chunk_bytes));
-  const int until = keeps ? kForever : schedule_.end.at(&at);
+  const int until = std::max(position_, schedule_.end.at(&at));
   std::string fits = "true";
   product->chunk_step = "0";
+  int64_t chunks = 1;
+  if (keeps)
+    chunks = std::max<int64_t>(1, kKeptBytes / std::max(product->left.chunk_bytes, product->right.chunk_bytes));
   if (loop != nullptr) {
     // ceil((upper - lower) / step) of the loop, whose step is positive
     const std::string span =
@@ -199,12 +169,11 @@ std::unique_ptr<Product> Kernel::begin_product(const Operation& dot, const Opera
     product->chunk_step = shared_.ops.convert("zext", kI1, kI64, fits, 1, *out_);
   }
   for (PackedFactor* factor : {&product->left, &product->right}) {
-    if (keeps) factor->kept = find_kept(*product, *factor, fits);
-    // What is used once is gone with the product; only what is kept needs its place for good.
-    factor->buffer =
-        allocate_bytes(chunks * factor->chunk_bytes, factor->kept.empty() ? std::max(until, position_) : kForever);
+    if (keeps) find_kept(*product, factor, fits);
+    const int64_t bytes = chunks * factor->chunk_bytes;
+    factor->buffer = factor->kept.empty() ? allocate_bytes(bytes, until) : allocate_kept(bytes);
   }
-  if (plan->has_offset()) product->right.offsets = allocate_bytes(chunks * plan->columns * 4, keeps ? kForever : until);
+  if (plan->has_offset()) product->right.offsets = allocate_bytes(chunks * plan->columns * 4, until);
   if (loop != nullptr) {
     product->state = allocate_bytes(16, schedule_.end.at(loop));
     const std::string state = arena_pointer(product->state);
@@ -336,6 +305,41 @@ void Kernel::pack_unless_kept(const Product& product, PackedFactor* factor, cons
   out_->open(join);
 }
 
+// How many groups of the last packed step count: beyond the end of K both factors are loaded as zeros.
+std::string Kernel::live_groups(const Product& product) {
+  const DotPlan& plan = product.plan;
+  const int64_t all = plan.depth / plan.group;
+  const std::string extent = std::to_string(plan.depth);
+  std::string live = "0";
+  for (const PackedFactor* factor : {&product.left, &product.right}) {
+    const Operation* load = factor->block->producer;
+    const bool masked = load != nullptr && load->op == Op::kLoad && load->operands.size() > 1 &&
+                        load->operands[1]->type.tensor && !shared_.slots.contains(factor->block) &&
+                        (load->operands.size() == 2 || is_zero(load->operands[2]));
+    if (!masked) return std::to_string(all);
+    Nest nest(shared_, Nest::Mode::kFast);
+    const std::vector<int64_t>& shape = factor->block->type.shape;
+    nest.make_loops(shape, natural_order(shape), last_dimension(shape));
+    nest.before().label = out_->label;
+    bool exactly = true;
+    const std::string count = nest.live_counts({load->operands[1]}, &exactly)[1 - factor->along];
+    if (count.empty()) return std::to_string(all);
+    out_->text += nest.before().text;
+    out_->label = nest.before().label;
+    std::string safe = "true";
+    for (const std::string& guard : nest.guards())
+      safe = safe == "true" ? guard : shared_.ops.binary("and", kI1, safe, guard, 1, *out_);
+    const std::string least = shared_.ops.intrinsic("smin", kI64, {count, extent}, 1, *out_);
+    live =
+        shared_.ops.intrinsic("smax", kI64, {live, shared_.ops.select(kI64, safe, least, extent, 1, *out_)}, 1, *out_);
+  }
+  const int64_t unit = plan.unroll() * plan.group;  // which the functions take at a time, at least once
+  std::string up = shared_.ops.intrinsic("smax", kI64, {live, "1"}, 1, *out_);
+  up = shared_.ops.binary("add", kI64, up, std::to_string(unit - 1), 1, *out_);
+  up = shared_.ops.binary("and", kI64, up, std::to_string(-unit), 1, *out_);
+  return shared_.ops.binary("udiv", kI64, up, std::to_string(plan.group), 1, *out_);
+}
+
 // The product of what is packed in one chunk.
 void Kernel::multiply(const Product& product, const std::string& steps, const std::string& chunk,
                       const std::string& last) {
@@ -349,7 +353,9 @@ void Kernel::multiply(const Product& product, const std::string& steps, const st
   };
   const std::string left = chunk_of(product.left);
   const std::string right = chunk_of(product.right);
-  const std::string groups = shared_.ops.binary("mul", kI64, steps, std::to_string(plan.depth / plan.group), 1, *out_);
+  const std::string whole = shared_.ops.binary("sub", kI64, steps, "1", 1, *out_);
+  const std::string before = shared_.ops.binary("mul", kI64, whole, std::to_string(plan.depth / plan.group), 1, *out_);
+  const std::string groups = shared_.ops.binary("add", kI64, before, live_groups(product), 1, *out_);
   std::string offset = "null";
   if (plan.has_offset()) {
     const std::string function = offset_function(module_, shared_.ops, plan);

@@ -238,7 +238,8 @@ std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates&
       case Op::kIntToPtr: {
         std::optional<Form> form = inner(0);
         const auto distance = static_cast<int64_t>(shared_.target.distance);
-        if (form && distance != 0) form->base = add(form->base, {true, op.op == Op::kIntToPtr ? distance : -distance, {}});
+        if (form && distance != 0)
+          form->base = add(form->base, {true, op.op == Op::kIntToPtr ? distance : -distance, {}});
         return form;
       }
       case Op::kBitcast:

@@ -11,6 +11,9 @@
 
 namespace fl::compiler {
 
+// Offsets from here on are of memory that lives through a whole launch; it lies behind the arena.
+inline constexpr int64_t kKeptOffsets = int64_t{1} << 40;
+
 struct PackedFactor {
   const ttir::Value* block = nullptr;
   size_t along = 0;         // the dimension of the block that is not K

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from tests.lightx2v.tiny_wan import relative
 from tests.python.process import plugin_on_path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -115,25 +118,26 @@ def test_5_other_platforms_have_ours_added_and_nothing_else(tmp_path: Path) -> N
     assert (beside["device"], beside["torch_fl"]) == ("cuda", False)
 
 
-def test_6_each_operator_tells_once_what_it_runs_on(tmp_path: Path) -> None:
-    found = run("against_built_in", tmp_path)
+def test_6_16_19_20b_ours_equal_the_built_in_operators_and_tell_what_they_run_on(tmp_path: Path) -> None:
+    (tmp_path / "fp32").mkdir()
+    found, exact = run("against_built_in", tmp_path), run("against_built_in", tmp_path / "fp32", TINY_DTYPE="FP32")
+    for case in ("t2v", "i2v", "attention and rope", "wan2.2", "five steps"):
+        assert exact[case] < 1e-4, (case, exact[case])
+    for case in ("t2v", "attention and rope", "wan2.2", "five steps"):
+        assert found[case] < 1e-2, (case, found[case])
+    # With an image, bf16 itself is further than that from fp32: ours must be as near to it as the built-in operators.
+    bf16 = torch.load(tmp_path / "i2v.pt")
+    fp32 = torch.load(tmp_path / "fp32" / "i2v.pt")["theirs"]
+    errors = {name: relative(latents, fp32) for name, latents in bf16.items()}
+    assert errors["ours"] <= 1.25 * errors["theirs"], errors
+    assert found["t2v finite"]
+    assert found["i2v finite"]
     operators = {operator for operator, *_ in found["report"]}
     assert operators == {"flagos_layer_norm", "flagos", "flagos_rms_norm", "flagos_rope", "flagos_flash_attn"}
     for operator, kernels, why, fallbacks in found["report"]:
         assert why
         assert fallbacks == 0
         assert found["log"].count(f"lightx2v_fl: {operator} runs on {kernels}") == 1
-    # 16, 19, 20b
-    for case in ("t2v", "i2v", "attention and rope", "wan2.2", "five steps"):
-        assert found[case] < 1e-2, (case, found[case])
-    assert found["t2v finite"]
-    assert found["i2v finite"]
-
-
-def test_16_fp32_equals_the_built_in_operators(tmp_path: Path) -> None:
-    found = run("against_built_in", tmp_path, TINY_DTYPE="FP32")
-    for case in ("t2v", "i2v", "attention and rope", "wan2.2", "five steps"):
-        assert found[case] < 1e-4, (case, found[case])
 
 
 def test_16_attention_and_rope_on_torch_are_the_built_in_ones_bit_for_bit(tmp_path: Path) -> None:
@@ -190,7 +194,7 @@ def test_18_quantised_models_are_as_good_as_the_formula(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("variables", "limit"),
-    [({"DTYPE": "FP16"}, 1e-2), ({"SENSITIVE_LAYER_DTYPE": "FP32"}, 1e-2)],
+    [({"DTYPE": "FP16"}, 1e-2), ({"SENSITIVE_LAYER_DTYPE": "FP32"}, 3e-2)],
     ids=["fp16", "sensitive"],
 )
 def test_19_dtypes(tmp_path: Path, variables: dict[str, str], limit: float) -> None:
@@ -240,3 +244,25 @@ def test_25_global_gems_acts_for_flagos_alone(tmp_path: Path) -> None:
         assert found["log"].count("LIGHTX2V_FL_GLOBAL_GEMS=1 changes nothing") == 1
     elsewhere = run("global_gems", tmp_path, PLATFORM="cuda", SKIP_PLATFORM_CHECK="1", FLAGOS_AUTOLOAD="0", **asked)
     assert elsewhere["torch_fl"] is False
+
+
+def test_the_patch_for_lightx2v_applies_and_its_test_passes_and_fails_without(tmp_path: Path) -> None:
+    shutil.copytree(Path(CHECKOUT) / "lightx2v_platform", tmp_path / "lightx2v_platform")
+    patch = ROOT / "contrib" / "lightx2v" / "load_plugins_once.patch"
+
+    def apply(*options: str) -> None:
+        command = ["git", "apply", "--unidiff-zero", *options, str(patch)]
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "GIT_DIR": "/dev/null"}
+        )
+        assert done.returncode == 0, done.stderr
+
+    def passes() -> bool:
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_cases"]
+        environment = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True).returncode == 0
+
+    apply("--include=test_cases/*")
+    assert not passes()
+    apply("--include=lightx2v_platform/*")
+    assert passes()
