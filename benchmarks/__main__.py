@@ -1,7 +1,7 @@
 """`python -m benchmarks`: every figure that is promised, measured now on this machine. Runs in minutes; keep it idle.
 
-Parts: operators, models, randoms, lightx2v, import, launch and compile (of Triton kernels), routing (the C++ program of
-that name, where it is built).
+Parts: operators, models, randoms, lightx2v, import, launch and compile (of Triton kernels), inductor (its Triton code
+against its C++ code), routing (the C++ program of that name, where it is built).
 Exit status 1 when a figure is over its limit and --check is given.
 """
 
@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from . import compiling, importing, launches
+from . import compiling, importing, inductor, launches
 from .measure import TITLE, Ratio, processor
 
-PARTS = ("operators", "models", "randoms", "lightx2v", "import", "launch", "compile", "routing")
+PARTS = ("operators", "models", "randoms", "lightx2v", "import", "launch", "compile", "inductor", "routing")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -68,6 +68,10 @@ def main() -> int:
         elif part == "launch":
             for figure in launches.run(options.pairs):
                 say(launches.show(figure))
+                told["figures"].append(figure)
+        elif part == "inductor":
+            for figure in inductor.run(max(options.pairs // 10, 1)):
+                say(inductor.show(figure))
                 told["figures"].append(figure)
         elif part == "compile":
             for figure in compiling.run(max(options.pairs // 10, 1)):

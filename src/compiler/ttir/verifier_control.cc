@@ -82,8 +82,12 @@ void Verifier::branches_go_forward(const Region& body) {
       known->second = common;
     }
   }
-  auto owner = [&body](const Block* block) {
-    while (block->parent != &body) block = block->parent->parent->parent;
+  // Null for a block that the function does not hold: one whose header gave way to another.
+  auto owner = [&body](const Block* block) -> const Block* {
+    while (block->parent != &body) {
+      if (block->parent == nullptr || block->parent->parent == nullptr) return nullptr;
+      block = block->parent->parent->parent;
+    }
     return block;
   };
   std::vector<const Operation*> open;
@@ -95,7 +99,7 @@ void Verifier::branches_go_forward(const Region& body) {
       open.pop_back();
       for (const Value* value : op->operands) {
         const Block* home = owner(value->producer != nullptr ? value->producer->parent : value->owner);
-        need(home == block || home == body.blocks[0] || visible.contains(home), *op,
+        need(home != nullptr && (home == block || home == body.blocks[0] || visible.contains(home)), *op,
              "uses %" + value->name + ", which may not have been computed");
       }
       for (const Region* region : op->regions) {
