@@ -100,6 +100,15 @@ struct Sink {
   bool touches_memory() const { return store != nullptr || atomic != nullptr; }
 };
 
+// The loops over a block for work along one axis of it, which is always innermost. Where the axis is the last dimension
+// of more than one position, strips run along it (rows); else along that dimension, over neighbours (columns).
+struct AxisLoops {
+  std::vector<size_t> order;
+  size_t vector_dimension;
+  bool rows;
+};
+AxisLoops loops_along(const std::vector<int64_t>& shape, size_t axis);
+
 class Nest {
  public:
   enum class Mode { kFast, kExact };

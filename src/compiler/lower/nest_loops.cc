@@ -15,6 +15,19 @@ const Type kI64 = Type::of(Scalar::kI64);
 
 }  // namespace
 
+AxisLoops loops_along(const std::vector<int64_t>& shape, size_t axis) {
+  size_t last = axis;
+  for (size_t d = 0; d < shape.size(); ++d)
+    if (shape[d] > 1 && d != axis) last = d;
+  const bool rows = last <= axis || shape[axis] == 1;
+  AxisLoops loops{{}, rows ? axis : last, rows};
+  for (size_t d = 0; d < shape.size(); ++d)
+    if (d != axis && (rows || d != last)) loops.order.push_back(d);
+  if (!rows) loops.order.push_back(last);
+  loops.order.push_back(axis);
+  return loops;
+}
+
 void Nest::forget_lanes() {
   const int outside = static_cast<int>(vector_loop_);
   std::erase_if(pieces_, [outside](const auto& entry) { return entry.second.level > outside; });

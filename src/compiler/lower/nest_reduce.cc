@@ -274,16 +274,8 @@ void Nest::put(const Value* block, int64_t slot, const Coordinates& at, int copy
 std::vector<std::string> Nest::reduce(const ttir::Operation& op, const std::vector<int64_t>& slots) {
   const std::vector<int64_t>& shape = op.operands[0]->type.shape;
   const auto axis = static_cast<size_t>(op.integer("axis"));
-  size_t last = axis;
-  for (size_t d = 0; d < shape.size(); ++d)
-    if (shape[d] > 1 && d != axis) last = d;
-  const bool rows = last <= axis || shape[axis] == 1;
-  std::vector<size_t> order;
-  for (size_t d = 0; d < shape.size(); ++d)
-    if (d != axis && (rows || d != last)) order.push_back(d);
-  if (!rows) order.push_back(last);
-  order.push_back(axis);
-  make_loops(shape, order, rows ? axis : last);
+  const AxisLoops along = loops_along(shape, axis);
+  make_loops(shape, along.order, along.vector_dimension);
   Coordinates result_at = coordinates_;
   result_at.erase(result_at.begin() + static_cast<int64_t>(axis));
 
@@ -295,7 +287,7 @@ std::vector<std::string> Nest::reduce(const ttir::Operation& op, const std::vect
       return scalar_loop(level, at, &none, 0,
                          [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
     }
-    if (!rows) return reduce_columns(op, slots, result_at, at);
+    if (!along.rows) return reduce_columns(op, slots, result_at, at);
     const std::vector<std::string> values = reduce_row(op, at);
     if (!op.results[0]->type.tensor) {
       scalars = values;

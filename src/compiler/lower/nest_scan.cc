@@ -126,17 +126,9 @@ void Nest::scan_columns(const ttir::Operation& op, const std::vector<int64_t>& s
 void Nest::scan(const ttir::Operation& op, const std::vector<int64_t>& slots) {
   const std::vector<int64_t>& shape = op.operands[0]->type.shape;
   const auto axis = static_cast<size_t>(op.integer("axis"));
-  size_t last = axis;
-  for (size_t d = 0; d < shape.size(); ++d)
-    if (shape[d] > 1 && d != axis) last = d;
-  const bool rows = last <= axis || shape[axis] == 1;
-  std::vector<size_t> order;
-  for (size_t d = 0; d < shape.size(); ++d)
-    if (d != axis && (rows || d != last)) order.push_back(d);
-  if (!rows) order.push_back(last);
-  order.push_back(axis);
+  const AxisLoops along = loops_along(shape, axis);
   const bool backwards = op.integer("reverse") != 0;
-  make_loops(shape, order, rows ? axis : last, rows && backwards);
+  make_loops(shape, along.order, along.vector_dimension, along.rows && backwards);
   if (backwards) {  // position i of the loop is the i-th from the end
     for (int64_t& coefficient : coordinates_[axis].coefficients) coefficient = -coefficient;
     coordinates_[axis].constant = shape[axis] - 1;
@@ -148,7 +140,7 @@ void Nest::scan(const ttir::Operation& op, const std::vector<int64_t>& slots) {
       return scalar_loop(level, at, &none, 0,
                          [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
     }
-    rows ? scan_row(op, slots, at) : scan_columns(op, slots, at);
+    along.rows ? scan_row(op, slots, at) : scan_columns(op, slots, at);
   };
   entry_ = module_.fresh_label();
   body_.open(entry_);
