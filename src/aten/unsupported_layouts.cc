@@ -1,5 +1,5 @@
-// Layouts that the device does not have: each operator on them, and what would make a tensor of one, says so in one
-// sentence, where PyTorch would list every backend that it knows.
+// Layouts that the device does not have: each operator on them says so in one sentence, where PyTorch would list every
+// backend that it knows.
 #include <torch/library.h>
 
 namespace flagos {
@@ -14,19 +14,6 @@ void refuse(const c10::OperatorHandle& op, c10::DispatchKeySet keys, torch::jit:
 
 }  // namespace
 
-// A compressed sparse tensor is refused where it is made of its parts: PyTorch would make one that no operator takes.
-void refuse_parts(const c10::OperatorHandle& op, c10::DispatchKeySet /*keys*/, torch::jit::Stack* /*stack*/) {
-  TORCH_CHECK_NOT_IMPLEMENTED(false, op.operator_name(),
-                              ": flagos supports strided tensors, not sparse ones; keep the tensor on cpu, or make it "
-                              "an ordinary one first (.to_dense())");
-}
-
-TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
-  m.impl("_sparse_compressed_tensor_unsafe", torch::CppFunction::makeFromBoxedFunction<&refuse_parts>());
-}
-TORCH_LIBRARY_IMPL(aten, AutogradPrivateUse1, m) {
-  m.impl("_sparse_compressed_tensor_unsafe", torch::CppFunction::makeFromBoxedFunction<&refuse_parts>());
-}
 TORCH_LIBRARY_IMPL(_, SparsePrivateUse1, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&refuse>()); }
 TORCH_LIBRARY_IMPL(_, SparseCsrPrivateUse1, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&refuse>()); }
 TORCH_LIBRARY_IMPL(_, QuantizedPrivateUse1, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&refuse>()); }
