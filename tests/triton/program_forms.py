@@ -1,9 +1,10 @@
 """What a random tile program may say: expressions and statements over blocks of MxN, as text with holes.
 
-Holes: {x} {y} floats, {i} {j} integers, {condition} a block of truth values, {number} {axis} {bit} {kind} drawn below.
-Every expression has a block of MxN as its value. An expression may stand for any float or integer, so its factors are
-held small where sums would otherwise cancel; what divides, shifts or indexes is bounded. Where the interpreter differs
-from hardware by definition (bf16 is cut off, not rounded) values are used that both hold exactly.
+Holes: {x} {y} floats, {e} {f} floats whose bits are the same on both sides, {i} {j} integers, {condition} a block of
+truth values, the others drawn from CHOICES. Every expression has a block of MxN as its value. What jumps (a comparison,
+a whole part) is done to {e} alone, for a difference in the last place would otherwise become one in the first; what is
+multiplied, summed or used as an index is held small. Where the interpreter differs from hardware by definition (it cuts
+bf16 off instead of rounding) values are used that both hold exactly.
 """
 
 from __future__ import annotations
@@ -61,46 +62,49 @@ def joined_ends(v, w, M: tl.constexpr, N: tl.constexpr):
 
 """
 
-EVERY_FLOAT = [
+# Both sides give the same bits, if the operands were the same bits.
+EXACT_FLOAT = [
     "{x} + {y}", "{x} - {y}", "{x} * 0.5 + {y} * 0.25", "tl.maximum({x}, {y})", "tl.minimum({x}, {y})", "tl.abs({x})",
-    "tl.where({condition}, {x}, {y})", "tl.exp(-tl.abs({x}))", "tl.sqrt(tl.abs({x}))", "tl.sin({x})", "tl.floor({x})",
-    "{x} / (1.0 + tl.abs({y}))", "({i} & 255).to(tl.float32)", "{x}.to(tl.float16).to(tl.float32)", "-{x}",
-    "scale + {x}", "tl.exp2(-tl.abs({x}))", "tl.log(1.0 + tl.abs({x}))", "tl.log2(1.0 + tl.abs({x}))", "tl.cos({x})",
-    "tl.math.erf({x})", "tl.rsqrt(1.0 + tl.abs({x}))", "tl.ceil({x})", "tl.fma({x}, 0.5, {y})",
-    "tl.div_rn({x}, 2.0 + tl.abs({y}))", "tl.sqrt_rn(tl.abs({x}))", "{x}.to(tl.float64).to(tl.float32)",
-    "({i} & 255).to(tl.uint32).to(tl.float32)", "{x} % (1.5 + tl.abs({y}))", "tl.clamp({x}, -2.0, 3.0)",
+    "tl.where({condition}, {x}, {y})", "-{x}", "scale + {x}", "tl.clamp({x}, -2.0, 3.0)", "tl.floor({e})",
+    "tl.ceil({e})", "{e}.to(tl.float16).to(tl.float32)", "{x}.to(tl.float64).to(tl.float32)",
+    "({i} & 255).to(tl.float32)", "({i} & 255).to(tl.uint32).to(tl.float32)",
     "({i} & 15).to(tl.float32).to(tl.float8e4nv).to(tl.float32)",
     # NaN where it is kept; the interpreter keeps it in the other kinds of minimum and maximum too, which is wrong.
     "known(tl.maximum(tl.where({condition}, float('nan'), {x}), {y}, propagate_nan=tl.PropagateNan.ALL))",
     "known(tl.minimum(tl.where({condition}, float('nan'), {x}), {y}, propagate_nan=tl.PropagateNan.ALL))",
-    # Reductions, scans, shapes.
-    "{x} + tl.sum({y} * 0.01, axis=1)[:, None]", "{x} - tl.max({y}, axis=0)[None, :]",
-    "{x} * 0.5 + tl.min({y}, axis=1)[:, None] * 0.5",
-    "tl.where((({i} & 1) == 0), {x}, tl.sum({y} * 0.01, axis=0)[None, :])",
-    "{x} + tl.reduce({y} * 0.0001, {axis}, shifted_product, keep_dims=True)",
-    "{x} + tl.reduce(({y} * 0.1, {y} * 0.0, {y} * 0.0 + 1.0), {axis}, moments, keep_dims=True)[0]",
-    "{x} + tl.sum(tl.sum({y} * 0.001, axis=1), axis=0)",
-    "tl.cumsum({x} * 0.01, axis={axis})", "tl.cumsum({x} * 0.01, axis=1, reverse=True)",
-    "tl.associative_scan(({y} * 0.0 + 0.5, {x}), {axis}, recurrence)[1]",
-    "tl.associative_scan({x}, {axis}, larger)",
-    "tl.trans(tl.reshape({x}, (N, M)))", "tl.gather({x}, {i} & (N - 1), axis=1)", "tl.flip({x}, 1)",
-    "tl.sum(tl.join({x} * 0.5, {y}), axis=2)", "tl.max(tl.reshape(tl.interleave({x}, {y}), (M, 2, N)), axis=1)",
-    "joined_ends({x} * 0.5, {y}, M, N)",
+    # Shapes, and what combines without rounding.
+    "{x} - tl.max({y}, axis=0)[None, :]", "{x} * 0.5 + tl.min({y}, axis=1)[:, None] * 0.5",
+    "tl.associative_scan({x}, {axis}, larger)", "tl.trans(tl.reshape({x}, (N, M)))",
+    "tl.gather({x}, {i} & (N - 1), axis=1)", "tl.flip({x}, 1)", "tl.sum(tl.join({x} * 0.5, {y}), axis=2)",
+    "tl.max(tl.reshape(tl.interleave({x}, {y}), (M, 2, N)), axis=1)", "joined_ends({x} * 0.5, {y}, M, N)",
     # Memory: gathered, masked, reversed, strided, by quotients, through addresses as numbers, scalars.
     "tl.load(x + ({i} & 4095))", "tl.load(y + r * N + c, mask={condition}, other=0.5)",
     "tl.load(x + r * N + (N - 1 - c))", "tl.load(y + c * {number} + r)", "tl.load(x + c * stride + r * 5)",
     "tl.load(x + (r * N + c) // {number})", "tl.load(y + (r * N + c) % {number})", "tl.load(x + r) + {x}",
     "tl.load(x + r * N + c, mask=(c < n) & (r > 1), other={x})",
     "tl.load(((x + ({i} & 1023)).to(tl.int64) + 8).to(tl.pointer_type(tl.float32)))",
-    "{x} + tl.exp(-tl.abs(tl.load(x + (n & 15))))",
-    # Products.
+    # A product of small whole numbers.
+    "tl.dot(as_bf16((tl.load(p + r * K + k) & 31).to(tl.float32), INTERPRETED), "
+    "as_bf16((tl.load(q + kt * N + c) & 15).to(tl.float32), INTERPRETED)) * 0.125",
+]  # fmt: skip
+# Each side rounds in its own way.
+ROUNDED_FLOAT = [
+    "tl.exp(-tl.abs({x}))", "tl.sqrt(tl.abs({x}))", "tl.sin({x})", "{x} / (1.0 + tl.abs({y}))",
+    "tl.exp2(-tl.abs({x}))", "tl.log(1.0 + tl.abs({x}))", "tl.log2(1.0 + tl.abs({x}))", "tl.cos({x})",
+    "tl.math.erf({x})", "tl.rsqrt(1.0 + tl.abs({x}))", "tl.fma({x}, 0.5, {y})", "tl.div_rn({x}, 2.0 + tl.abs({y}))",
+    "tl.sqrt_rn(tl.abs({x}))", "{e} % (1.5 + tl.abs({f}))", "{x} + tl.exp(-tl.abs(tl.load(x + (n & 15))))",
+    "{x} + tl.sum({y} * 0.01, axis=1)[:, None]",
+    "tl.where((({i} & 1) == 0), {x}, tl.sum({y} * 0.01, axis=0)[None, :])",
+    "{x} + tl.reduce({y} * 0.0001, {axis}, shifted_product, keep_dims=True)",
+    "{x} + tl.reduce(({y} * 0.1, {y} * 0.0, {y} * 0.0 + 1.0), {axis}, moments, keep_dims=True)[0]",
+    "{x} + tl.sum(tl.sum({y} * 0.001, axis=1), axis=0)",
+    "tl.cumsum({x} * 0.01, axis={axis})", "tl.cumsum({x} * 0.01, axis=1, reverse=True)",
+    "tl.associative_scan(({y} * 0.0 + 0.5, {x}), {axis}, recurrence)[1]",
     "tl.dot(tl.load(x + r * K + k), tl.load(y + kt * N + c), input_precision='ieee')",
     "tl.dot(tl.load(x + r + k * {number}), tl.load(y + c * K + kt), {x}, input_precision='ieee')",
     "tl.dot({x} * 0.001, tl.load(y + tl.arange(0, N)[:, None] * 3 + c), input_precision='ieee')",
     "tl.dot(tl.load(x + r * K + k).to(tl.float16), tl.load(y + kt * N + c).to(tl.float16))",
     "tl.dot(tl.load(x + r * K + k).to(tl.float64), tl.load(y + kt * N + c).to(tl.float64)).to(tl.float32)",
-    "tl.dot(as_bf16((tl.load(p + r * K + k) & 31).to(tl.float32), INTERPRETED), "
-    "as_bf16((tl.load(q + kt * N + c) & 15).to(tl.float32), INTERPRETED)) * 0.125",
     "tl.sum(tl.dot(tl.reshape(tl.load(x + tl.arange(0, 2 * M)[:, None] * K + k), (2, M, K)), "
     "tl.reshape(tl.load(y + tl.arange(0, 2 * K)[:, None] * N + c), (2, K, N)), input_precision='ieee'), axis=0)",
 ]  # fmt: skip
@@ -112,20 +116,20 @@ SHORT_FLOAT = ["tl.sort({x} + 0.0, dim=1)"]
 EVERY_INTEGER = [
     "{i} + {j}", "{i} - {j}", "{i} * {j}", "{i} & {j}", "{i} | {j}", "{i} ^ {j}", "{i} << {bit}", "{i} >> {bit}",
     "{i} // {number}", "{i} % {number}", "tl.where({condition}, {i}, {j})", "tl.minimum({i}, {j})",
-    "tl.maximum({i}, {j})", "{i} + n", "(tl.abs({x}) * 8).to(tl.int32)", "{i}.to(tl.int8).to(tl.int32)",
-    "(tl.abs({x}) * 8).to(tl.uint32).to(tl.int32)", "tl.abs({i})", "{i}.to(tl.uint8).to(tl.int32)",
+    "tl.maximum({i}, {j})", "{i} + n", "(tl.abs({e}) * 8).to(tl.int32)", "{i}.to(tl.int8).to(tl.int32)",
+    "(tl.abs({e}) * 8).to(tl.uint32).to(tl.int32)", "tl.abs({i})", "{i}.to(tl.uint8).to(tl.int32)",
     "{i}.to(tl.int16).to(tl.int32)", "({i} // (({j} & 15) + 1))", "({i} % (({j} & 15) + 1))",
     "tl.umulhi({i}.to(tl.uint32), {j}.to(tl.uint32)).to(tl.int32)",
     "({i}.to(tl.uint32) // {number}).to(tl.int32)", "({i}.to(tl.uint32) % {number}).to(tl.int32)",
     "({i}.to(tl.uint32) >> {bit}).to(tl.int32)", "({i}.to(tl.int64) * {j}).to(tl.int32)",
     "({i} {compared} {j}).to(tl.int32)", "({i}.to(tl.uint32) {ordered} {j}.to(tl.uint32)).to(tl.int32)",
     "tl.where({i}.to(tl.uint32) {ordered} {j}.to(tl.uint32), {i}, {j})",
-    "({x} {compared} {y}).to(tl.int32)",
+    "({e} {compared} {f}).to(tl.int32)",
     "tl.minimum({i}.to(tl.uint32), {j}.to(tl.uint32)).to(tl.int32)",
-    "tl.maximum({i}.to(tl.uint32), {j}.to(tl.uint32)).to(tl.int32)", "{x}.to(tl.int32, bitcast=True) & 4095",
+    "tl.maximum({i}.to(tl.uint32), {j}.to(tl.uint32)).to(tl.int32)", "{e}.to(tl.int32, bitcast=True) & 4095",
     "{i} + tl.program_id(0) * 3 + tl.num_programs(0)",
-    "({i} & 1023) + tl.sum({j} & 7, axis=1)[:, None]", "({i} & 1023) + tl.argmax({x}, axis=0)[None, :]",
-    "({i} & 1023) + tl.argmin({x}, axis=1)[:, None]", "({i} & 1023) + tl.max({j} & 7, axis=0)[None, :]",
+    "({i} & 1023) + tl.sum({j} & 7, axis=1)[:, None]", "({i} & 1023) + tl.argmax({e}, axis=0)[None, :]",
+    "({i} & 1023) + tl.argmin({e}, axis=1)[:, None]", "({i} & 1023) + tl.max({j} & 7, axis=0)[None, :]",
     "({i} & 1023) + tl.xor_sum({j}, axis=1)[:, None]", "tl.associative_scan({i}, {axis}, larger)",
     "({i} & 1023) + tl.histogram(tl.reshape({j} & (N - 1), (M * N,)), N)[None, :]",
     "({i} & 1023) + tl.histogram(tl.reshape({j} & (N - 1), (M * N,)), N, tl.reshape({condition}, (M * N,)))[None, :]",
@@ -153,7 +157,7 @@ FLOAT_STATEMENTS = [
     # What was stored is read again.
     "tl.store(out + r * N + c, {x}, mask={condition})\n{new} = tl.load(out + r * N + c)",
     "tl.store(out + c * M + r, {x})\n{new} = tl.load(out + r * N + c)",
-    "tl.store(half + r * N + c, {x}.to(tl.float16))\n{new} = tl.load(half + r * N + (N - 1 - c)).to(tl.float32)",
+    "tl.store(half + r * N + c, {e}.to(tl.float16))\n{new} = tl.load(half + r * N + (N - 1 - c)).to(tl.float32)",
     "tl.store(flags + r * N + c, {condition})\n{new} = tl.load(flags + c + r * N).to(tl.float32)",
     # Numbers whose sum does not depend on the order; one element a cell where the order would show.
     "tl.atomic_add(sums + ({i} & 7), ({j} & 7).to(tl.float32) * 0.125, mask={condition})\n{new} = {x}",
@@ -176,7 +180,7 @@ INTEGER_STATEMENTS = [
     "tl.assume(n > 0)\n{new} = {i} + (n & 3)",
 ]
 
-CONDITIONS = ["({x} {compared} {y})", "(({i} & 3) == {bit})", "({i} {compared} {j})", "((r + c < n) & (c >= {bit}))"]
+CONDITIONS = ["({e} {compared} {f})", "(({i} & 3) == {bit})", "({i} {compared} {j})", "((r + c < n) & (c >= {bit}))"]
 CHOICES = {
     "number": ["1", "2", "3", "7", "16"],
     "bit": ["0", "1", "2", "3", "5"],

@@ -34,6 +34,8 @@ class Program:
         self.size = self.random.randint(1, self.rows * self.columns)
         self.stride = self.random.choice([1, 2, 3])
         self.floats = ["a", "b"]
+        self.exact = ["a", "b"]  # those whose bits the interpreter has too
+        self.rounded = False  # whether the form that was filled last has other operands
         self.integers = ["i", "j"]
         self.lines: list[str] = []
         self.names = 0
@@ -52,6 +54,8 @@ class Program:
                 return self.filled(self.random.choice(self.float_forms()))
             if name not in drawn:
                 drawn[name] = self.drawn(name)
+            if name in ("x", "y") and drawn[name] not in self.exact:
+                self.rounded = True
             return drawn[name]
 
         return HOLE.sub(fill, form)
@@ -60,6 +64,8 @@ class Program:
         pick = self.random
         if name in ("x", "y"):
             return pick.choice(self.floats)
+        if name in ("e", "f"):
+            return pick.choice(self.exact)
         if name in ("i", "j"):
             return pick.choice(self.integers)
         if name == "condition":
@@ -68,7 +74,7 @@ class Program:
 
     def float_forms(self) -> list[str]:
         paired = forms.PAIRED_FLOAT if self.columns >= 2 else []
-        return forms.EVERY_FLOAT + paired + (forms.SHORT_FLOAT if self.columns <= 8 else [])
+        return forms.EXACT_FLOAT + forms.ROUNDED_FLOAT + paired + (forms.SHORT_FLOAT if self.columns <= 8 else [])
 
     def statement(self) -> None:
         pick = self.random
@@ -83,8 +89,12 @@ class Program:
             self.lines += self.filled(pick.choice(forms.INTEGER_STATEMENTS), new=name).split("\n")
             self.integers.append(name)
         elif kind < 0.7:
-            self.lines.append(f"{name} = tl.clamp({self.filled('{float}')}, -1000.0, 1000.0)")
+            form = pick.choice(self.float_forms())
+            self.rounded = form in forms.ROUNDED_FLOAT
+            self.lines.append(f"{name} = tl.clamp({self.filled(form)}, -1000.0, 1000.0)")
             self.floats.append(name)
+            if not self.rounded:
+                self.exact.append(name)
         else:
             self.lines.append(f"{name} = {self.filled(pick.choice(forms.EVERY_INTEGER))}")
             self.integers.append(name)
