@@ -1,7 +1,7 @@
 """`python -m benchmarks`: every figure that is promised, measured now on this machine. Runs in minutes; keep it idle.
 
-Parts: operators, models, randoms, lightx2v, import, launch and compile (of Triton kernels), inductor (its Triton code
-against its C++ code), routing (the C++ program of that name, where it is built).
+Parts: operators, models, randoms, lightx2v, pointwise and rows (Triton kernels), import, launch and compile (of Triton
+kernels), inductor (its Triton code against its C++ code), routing (the C++ program of that name, where it is built).
 Exit status 1 when a figure is over its limit and --check is given.
 """
 
@@ -15,23 +15,27 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from . import compiling, importing, inductor, launches
+from . import compiling, importing, inductor, launches, triton_rows
 from .measure import TITLE, Ratio, processor
 
-PARTS = ("operators", "models", "randoms", "lightx2v", "import", "launch", "compile", "inductor", "routing")
+PARTS = (
+    *("operators", "models", "randoms", "lightx2v", "pointwise", "rows", "import", "launch", "compile", "inductor"),
+    "routing",
+)
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def ratios(part: str, pairs: int) -> Iterator[Ratio]:
+def ratios(part: str, pairs: int, only: str) -> Iterator[Ratio]:
     import torch_fl  # noqa: F401
 
-    from . import lightx2v, models, operators, randoms
+    from . import lightx2v, models, operators, randoms, triton_pointwise
 
     runs: dict[str, Callable[[int], Iterator[Ratio]]] = {
         "operators": operators.run,
         "models": models.run,
         "randoms": randoms.run,
         "lightx2v": lightx2v.run,
+        "pointwise": lambda pairs: triton_pointwise.run(pairs, only),
     }
     return runs[part](pairs)
 
@@ -47,6 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"some of: {', '.join(PARTS)} (default: all)")
     parser.add_argument("--pairs", type=int, default=31, help="pairs a figure (default 31)")
+    parser.add_argument("--only", default="", help="of pointwise and rows, the rows whose name holds this")
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="where the C++ programs were built")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--check", action="store_true", help="exit status 1 when a figure is over its limit")
@@ -77,11 +82,15 @@ def main() -> int:
             for figure in compiling.run(max(options.pairs // 10, 1)):
                 say(compiling.show(figure))
                 told["figures"].append(figure)
+        elif part == "rows":
+            for figure in triton_rows.run(options.pairs // 2, options.only):
+                say(str(figure))
+                told["figures"].append(figure.to_json())
         elif part == "routing":
             told["routing"] = routing(options.build / "bin" / "routing_bench")
             say(f"routing: {json.dumps(told['routing'])}" if told["routing"] else "routing: routing_bench is not built")
         else:
-            for figure in ratios(part, options.pairs):
+            for figure in ratios(part, options.pairs, options.only):
                 say(str(figure))
                 told["figures"].append(figure.to_json())
     if options.json:
