@@ -1,7 +1,7 @@
 """`python -m benchmarks`: every figure that is promised, measured now on this machine. Runs in minutes; keep it idle.
 
-Parts: operators, models, randoms, lightx2v, pointwise and rows (Triton kernels), import, launch and compile (of Triton
-kernels), inductor (its Triton code against its C++ code), routing (the C++ program of that name, where it is built).
+Parts: operators, models, randoms, lightx2v, pointwise, rows and products (Triton kernels), import, launch and compile (of
+Triton kernels), inductor (its Triton code against its C++ code), routing (the C++ program of that name, where it is built).
 Exit status 1 when a figure is over its limit and --check is given.
 """
 
@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from . import compiling, importing, inductor, launches, triton_rows
+from . import compiling, importing, inductor, launches, products, triton_rows
 from .measure import TITLE, Ratio, processor
 
 PARTS = (
-    *("operators", "models", "randoms", "lightx2v", "pointwise", "rows", "import", "launch", "compile", "inductor"),
-    "routing",
+    *("operators", "models", "randoms", "lightx2v", "pointwise", "rows", "products", "import", "launch", "compile"),
+    *("inductor", "routing"),
 )
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -51,7 +51,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"some of: {', '.join(PARTS)} (default: all)")
     parser.add_argument("--pairs", type=int, default=31, help="pairs a figure (default 31)")
-    parser.add_argument("--only", default="", help="of pointwise and rows, the rows whose name holds this")
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="of pointwise, rows, products: those with TEXT in the name"
+    )
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="where the C++ programs were built")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--check", action="store_true", help="exit status 1 when a figure is over its limit")
@@ -77,6 +79,10 @@ def main() -> int:
         elif part == "inductor":
             for figure in inductor.run(max(options.pairs // 10, 1)):
                 say(inductor.show(figure))
+                told["figures"].append(figure)
+        elif part == "products":
+            for figure in products.run(max(options.pairs // 3, 5), options.only):
+                say(products.show(figure))
                 told["figures"].append(figure)
         elif part == "compile":
             for figure in compiling.run(max(options.pairs // 10, 1)):
