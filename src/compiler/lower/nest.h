@@ -255,7 +255,8 @@ class Nest {
   std::string clamped(const std::vector<std::string>& counts, int64_t extent, Stream& out);
   void nested(Stream& head, const std::function<void(Stream&)>& inside);
   int choose_copies(const std::vector<const ttir::Value*>& roots);
-  void forget_lanes();
+  void forget_inside(size_t loop);  // what was computed in that loop, whose position is another from here on
+  void forget_lanes() { forget_inside(vector_loop_); }
   static std::string key(const ttir::Value* value, const Coordinates& at, int copy);
 
   // nest_scan.cc
