@@ -39,7 +39,7 @@ struct Surroundings {
   std::unordered_map<int64_t, size_t> fastest;  // by offset: the dimension that is innermost there, if not the last
   std::unordered_map<const ttir::Value*, std::string>
       induction_total;  // of Schedule::inductions; i64, in bytes or elements
-  int loops = 0;  // of the kernel's own that are open
+  int loops = 0;        // of the kernel's own that are open
   Report report;
 };
 
