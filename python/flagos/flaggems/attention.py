@@ -45,7 +45,7 @@ def _forward(
     attn_mask: torch.Tensor | None = None,
     scale: float | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tensors of [batch, heads, length, head]; the output, and the log of the sum, [batch, heads, length] of float32."""
+    """Tensors of [batch, heads, length, head]; the output, and the log of the sum, [batch, heads, length]."""
     _check(query, key, value, dropout_p)
     if attn_mask is not None:
         # A row without any score left is zero by PyTorch's rule, and an even mix by FlagGems'.
@@ -87,7 +87,7 @@ def _backward(
 
 
 def _by_length(x: torch.Tensor) -> torch.Tensor:
-    """The same tensor laid out as [batch, length, heads, ...], as these results of PyTorch's are and Inductor expects."""
+    """The same tensor laid out as [batch, length, heads, ...], as these results of PyTorch are."""
     return x.transpose(1, 2).contiguous().transpose(1, 2)
 
 
