@@ -10,6 +10,7 @@
 
 #include "transformer/kernels.h"
 #include "transformer/rows.h"
+#include "transformer/transposed.h"
 #include "transformer/vector_lanes.h"
 
 namespace fl::transformer {
@@ -65,24 +66,59 @@ struct Attention {
   // K as panels of kW keys, summed along the head; V as panels of kW channels, summed along the keys. What is beyond
   // the last key or channel is 0.
   template <class T>
-  static void pack_as(const fl_attention_args& args, const HeadSpan& span, Packed* to) {
+  static void pack_single(const fl_attention_args& args, const HeadSpan& span, Packed* to) {
     const auto *k = static_cast<const T*>(span.k), *v = static_cast<const T*>(span.v);
-    const int64_t size = args.head_size, depth = depth_of(args), keys = span.keys;
-    for (int64_t first = 0; first < keys; first += kW, to += kW * depth) {
+    const int64_t size = args.head_size, keys = span.keys;
+    for (int64_t first = 0; first < keys; first += kW, to += kW * size) {
       for (int64_t key = 0; key < kW; ++key) {
         const T* row = k + (first + key) * args.k_strides[0];
-        const bool there = first + key < keys;
-        for (int64_t d = 0; d < depth; ++d)
-          to[(d / kDepth * kW + key) * kDepth + d % kDepth] = there && d < size ? value_of(row[d]) : Packed{};
+        for (int64_t d = 0; d < size; ++d) to[d * kW + key] = first + key < keys ? value_of(row[d]) : Packed{};
       }
     }
+    for (int64_t first = 0; first < size; first += kW, to += kW * keys) {
+      const int64_t columns = std::min(kW, size - first);
+      for (int64_t key = 0; key < keys; ++key) {
+        const T* row = v + key * args.v_strides[0] + first;
+        for (int64_t d = 0; d < kW; ++d) to[key * kW + d] = d < columns ? value_of(row[d]) : Packed{};
+      }
+    }
+  }
+
+  // The same where an element is copied as it is: pairs of channels of K are words of a block that is turned round, and
+  // V's rows are laced in twos.
+  static void pack_pairs(const fl_attention_args& args, const HeadSpan& span, Packed* to) {
+    const auto *k = static_cast<const Packed*>(span.k), *v = static_cast<const Packed*>(span.v);
+    const int64_t size = args.head_size, depth = depth_of(args), keys = span.keys;
+    constexpr int64_t kBlock = 32;  // channels
+    alignas(64) static constexpr Packed kZeros[kBlock < kW ? kW : kBlock] = {};
+    for (int64_t first = 0; first < keys; first += kW, to += kW * depth)
+      for (int64_t key = 0; key < kW; key += 16)
+        for (int64_t d = 0; d < depth; d += kBlock) {
+          Packed ends[16][kBlock];
+          const void* rows[16];
+          for (int64_t r = 0; r < 16; ++r) {
+            const Packed* row = k + (first + key + r) * args.k_strides[0] + d;
+            const int64_t there = first + key + r < keys ? std::min(kBlock, size - d) : 0;
+            if (0 < there && there < kBlock) std::fill(std::copy_n(row, there, ends[r]), ends[r] + kBlock, Packed{});
+            rows[r] = there == kBlock ? row : there > 0 ? ends[r] : kZeros;
+          }
+          transpose_16(rows, reinterpret_cast<int32_t*>(to + (d / 2 * kW + key) * 2), kW,
+                       std::min<int64_t>(16, (depth - d) / 2));
+        }
     const int64_t rows = up(keys, kStep);
     for (int64_t first = 0; first < size; first += kW, to += kW * rows) {
       const int64_t columns = std::min(kW, size - first);
-      for (int64_t key = 0; key < rows; ++key) {
-        const T* row = v + key * args.v_strides[0] + first;
-        Packed* line = to + key / kDepth * kW * kDepth + key % kDepth;
-        for (int64_t d = 0; d < kW; ++d) line[d * kDepth] = key < keys && d < columns ? value_of(row[d]) : Packed{};
+      for (int64_t key = 0; key < rows; key += 2) {
+        const Packed* pair[2] = {kZeros, kZeros};
+        Packed ends[2][kW];
+        for (int64_t side = 0; side < 2 && key + side < keys; ++side) {
+          pair[side] = v + (key + side) * args.v_strides[0] + first;
+          if (columns == kW) continue;
+          std::fill(std::copy_n(pair[side], columns, ends[side]), ends[side] + kW, Packed{});
+          pair[side] = ends[side];
+        }
+        Packed* __restrict line = to + key * kW;
+        for (int64_t d = 0; d < kW; ++d) line[2 * d] = pair[0][d], line[2 * d + 1] = pair[1][d];
       }
     }
   }
@@ -90,9 +126,9 @@ struct Attention {
   static void pack(const fl_attention_args& args, const HeadSpan& span, void* packed) {
     auto* to = static_cast<Packed*>(packed);
     if constexpr (kDepth == 2) {
-      pack_as<BFloat16>(args, span, to);
+      pack_pairs(args, span, to);
     } else {
-      with_row_type(args.dtype, [&](auto element) { pack_as<decltype(element)>(args, span, to); });
+      with_row_type(args.dtype, [&](auto element) { pack_single<decltype(element)>(args, span, to); });
     }
   }
 
