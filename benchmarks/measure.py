@@ -6,7 +6,6 @@ does not. Who goes first alternates, so that neither always finds the caches of 
 
 from __future__ import annotations
 
-import math
 import os
 import statistics
 import time
@@ -14,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from flagos.route_tuning.interval import interval_of_median
 
 Work = Callable[[], Any]
 
@@ -80,21 +81,6 @@ def ratio(
     low, high = interval_of_median(ratios)
     ours_us, rival_us = (statistics.median(column) / calls * 1e6 for column in zip(*timed, strict=True))
     return Ratio(name, against, pairs, statistics.median(ratios), low, high, ours_us, rival_us, limit, judged)
-
-
-def interval_of_median(ordered: list[float]) -> tuple[float, float]:
-    """The 95 % interval of the median of sorted values, by order statistics: no assumption on how they are distributed.
-
-    The number of values below the median is binomial(n, 1/2); the interval leaves out at most 2.5 % on each side."""
-    count, left_out = len(ordered), 0.0
-    cut = 0
-    while cut < count // 2:
-        left_out += math.comb(count, cut) / 2**count
-        if left_out > 0.025:
-            break
-        cut += 1
-    cut = max(cut - 1, 0)
-    return ordered[cut], ordered[-1 - cut]
 
 
 def _seconds(work: Work, calls: int) -> float:
