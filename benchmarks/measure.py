@@ -10,7 +10,7 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Ratio:
     high: float
     ours_us: float  # medians, microseconds a call
     rival_us: float
-    limit: float  # what the ratio may be
+    limit: float  # what the ratio may be; infinite where it is only told
     judged: str  # "median" or "high"
 
     @property
@@ -38,11 +38,12 @@ class Ratio:
         return getattr(self, self.judged) <= self.limit
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "within": self.within}
+        limit = None if math.isinf(self.limit) else self.limit
+        return {**asdict(self), "limit": limit, "within": self.within}
 
     def __str__(self) -> str:
         spread = f"[{self.low:.3f}, {self.high:.3f}]"
-        bound = f"<= {self.limit:g}" + (" (upper end)" if self.judged == "high" else "")
+        bound = "" if math.isinf(self.limit) else f"<= {self.limit:.3g}" + (" (upper end)" * (self.judged == "high"))
         return (
             f"{self.name:34} {self.median:7.3f}  {spread:18} {self.ours_us:12.2f} {self.rival_us:12.2f}  "
             f"{bound:20} {'ok' if self.within else 'OVER'}"
@@ -62,24 +63,46 @@ def ratio(
     limit: float,
     judged: str = "median",
     against: str = "cpu",
+    untimed: int = 0,
 ) -> Ratio:
     """Times `calls` calls of each, `pairs` times in turn, after one round that warms caches and pools.
 
-    limit: the ratio that is promised; `judged` names the figure that is held to it."""
-    _seconds(ours, calls)
-    _seconds(rival, calls)
+    limit: the ratio that is promised; `judged` names the figure that is held to it. untimed: calls before each of the
+    timed ones, where each side would find its output evicted by the other's."""
+    seconds(ours, calls)
+    seconds(rival, calls)
     timed = []
     for pair in range(pairs):
         if pair % 2:
-            second = _seconds(rival, calls)
-            timed.append((_seconds(ours, calls), second))
+            second = seconds(rival, calls, untimed)
+            timed.append((seconds(ours, calls, untimed), second))
         else:
-            first = _seconds(ours, calls)
-            timed.append((first, _seconds(rival, calls)))
+            first = seconds(ours, calls, untimed)
+            timed.append((first, seconds(rival, calls, untimed)))
     ratios = sorted(mine / theirs for mine, theirs in timed)
     low, high = interval_of_median(ratios)
     ours_us, rival_us = (statistics.median(column) / calls * 1e6 for column in zip(*timed, strict=True))
     return Ratio(name, against, pairs, statistics.median(ratios), low, high, ours_us, rival_us, limit, judged)
+
+
+def geometric_mean(name: str, rows: Sequence[Ratio], limit: float) -> Ratio:
+    """The geometric mean of the rows' medians, low and high ends alike."""
+
+    def mean(values: Iterable[float]) -> float:
+        return math.exp(statistics.fmean(map(math.log, values)))
+
+    return Ratio(
+        name,
+        rows[0].rival,
+        rows[0].pairs,
+        mean(row.median for row in rows),
+        mean(row.low for row in rows),
+        mean(row.high for row in rows),
+        mean(row.ours_us for row in rows),
+        mean(row.rival_us for row in rows),
+        limit,
+        "median",
+    )
 
 
 def interval_of_median(ordered: list[float]) -> tuple[float, float]:
@@ -97,7 +120,10 @@ def interval_of_median(ordered: list[float]) -> tuple[float, float]:
     return ordered[cut], ordered[-1 - cut]
 
 
-def _seconds(work: Work, calls: int) -> float:
+def seconds(work: Work, calls: int, untimed: int = 0) -> float:
+    """Seconds of so many calls in all, after the untimed ones."""
+    for _ in range(untimed):
+        work()
     started = time.perf_counter()
     for _ in range(calls):
         work()

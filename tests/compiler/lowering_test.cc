@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "compiler/analysis/layout.h"
 #include "compiler/analysis/product.h"
 #include "compiler/analysis/schedule.h"
 #include "compiler/analysis/strides.h"
@@ -89,7 +90,75 @@ TEST(Product, the_dot_of_a_matrix_product_waits_for_its_loop) {
 TEST(Product, a_product_is_one_function) {
   const LoweredKernel kernel = lower(*verified(test::kernels().at("matmul_float")), target_of(16), {});
   EXPECT_EQ(count(kernel.text, "define internal void @fl.dot.fma"), 1u);
-  EXPECT_EQ(count(kernel.text, "call void @fl.dot.fma"), 1u);
+  // At the end of a chunk; and before, where a step does not go on in memory where the last one ended.
+  EXPECT_EQ(count(kernel.text, "call void @fl.dot.fma"), 2u);
+}
+
+TEST(Product, a_loop_that_writes_keeps_its_loads_where_they_stand) {
+  const auto matmul = verified(test::kernels().at("matmul_float"));
+  const Schedule schedule = make_schedule(matmul->function);
+  for (const auto& [op, position] : schedule.position) {
+    if (op->op == ttir::Op::kFor) {
+      EXPECT_TRUE(only_reads(*op));
+    }
+  }
+  const auto storing = verified(test::module_of("%p: !tt.ptr<f32>, %n: i32",
+                                                "    %c = arith.constant 0 : i32\n    %d = arith.constant 1 : i32\n"
+                                                "    scf.for %i = %c to %n step %d : i32 {\n"
+                                                "      %x = tt.load %p : !tt.ptr<f32>\n"
+                                                "      tt.store %p, %x : !tt.ptr<f32>\n    }"));
+  const Schedule of_storing = make_schedule(storing->function);
+  int loops = 0;
+  for (const auto& [op, position] : of_storing.position) {
+    if (op->op != ttir::Op::kFor) continue;
+    ++loops;
+    EXPECT_FALSE(only_reads(*op));
+  }
+  EXPECT_EQ(loops, 1);
+}
+
+const ttir::Value* value_named(const Schedule& schedule, const std::string& name) {
+  for (const auto& [op, position] : schedule.position)
+    for (const ttir::Value* result : op->results)
+      if (result->name == name) return result;
+  return nullptr;
+}
+
+// Blocks of 64 columns x 8 rows, over whose rows the kernel loops.
+TEST(Layout, strips_run_where_neighbours_are_neighbours_in_memory) {
+  const auto module = verified(test::kernels().at("column_sum"));
+  const Schedule schedule = make_schedule(module->function);
+  const Layout layout(module->function, schedule, {});
+  EXPECT_EQ(layout.fastest(value_named(schedule, "v_22")), 0u);    // the load
+  EXPECT_EQ(layout.fastest(value_named(schedule, "best")), 0u);    // what the loop carries follows it
+  EXPECT_EQ(layout.fastest(value_named(schedule, "v_17")), 0u);    // the columns' positions
+  EXPECT_EQ(layout.fastest(value_named(schedule, "cst")), 1u);     // a constant belongs to nobody
+  EXPECT_EQ(layout.fastest(value_named(schedule, "result")), 0u);  // has one dimension
+  EXPECT_EQ(layout.fastest(value_named(schedule, "r_9")), 1u);     // 1 x 8
+}
+
+TEST(Layout, an_argument_that_is_fixed_to_one_is_a_step) {
+  const std::string body =
+      "    %r = tt.make_range {end = 64 : i32, start = 0 : i32} : tensor<64xi32>\n"
+      "    %a = tt.expand_dims %r {axis = 1 : i32} : tensor<64xi32> -> tensor<64x1xi32>\n"
+      "    %s = tt.splat %stride : i32 -> tensor<64x1xi32>\n"
+      "    %b = arith.muli %a, %s : tensor<64x1xi32>\n"
+      "    %c = tt.broadcast %b : tensor<64x1xi32> -> tensor<64x64xi32>\n"
+      "    %q = tt.splat %p : !tt.ptr<f32> -> tensor<64x64x!tt.ptr<f32>>\n"
+      "    %d = tt.addptr %q, %c : tensor<64x64x!tt.ptr<f32>>, tensor<64x64xi32>\n"
+      "    %x = tt.load %d : tensor<64x64x!tt.ptr<f32>>\n";
+  const auto module = verified(test::module_of("%p: !tt.ptr<f32>, %stride: i32", body));
+  const Schedule schedule = make_schedule(module->function);
+  const ttir::Value* loaded = value_named(schedule, "x");
+  EXPECT_EQ(Layout(module->function, schedule, {}).fastest(loaded), 1u);
+  EXPECT_EQ(Layout(module->function, schedule, {{1, 1}}).fastest(loaded), 0u);
+}
+
+TEST(Lowering, a_sum_over_the_first_axis_neither_gathers_nor_scatters) {
+  const LoweredKernel kernel = lower(*verified(test::kernels().at("column_sum")), target_of(16), {});
+  EXPECT_EQ(count(kernel.text, "gather"), 0u);
+  EXPECT_EQ(count(kernel.text, "scatter"), 0u);
+  EXPECT_EQ(count(kernel.text, "call void @llvm.prefetch"), 4u);  // four strips of the rows to come
 }
 
 TEST(Schedule, a_load_that_a_store_may_change_is_kept) {

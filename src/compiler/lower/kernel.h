@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/analysis/layout.h"
 #include "compiler/analysis/product.h"
 #include "compiler/lower/nest.h"
 #include "compiler/lower/product.h"
@@ -54,6 +55,7 @@ class Kernel {
   // Memory that keeps its content from one program to the next, for arena_pointer() alone.
   int64_t allocate_kept(int64_t size);
   void expire(int position);
+  int64_t allocate_block(const Value* block, int until);  // laid out as Layout says
   int64_t slot_of_result(const Value* value);
   void emit(std::vector<Sink> sinks);
   void emit_exact(const std::vector<Sink>& sinks);
@@ -69,8 +71,10 @@ class Kernel {
   void describe(const std::vector<Sink>& sinks, const Nest& nest);
   void begin_report(const std::string& title, const std::vector<int64_t>& shape, const std::vector<const Value*>& roots,
                     int lanes);
-  static std::vector<size_t> natural_order(const std::vector<int64_t>& shape);
-  static size_t last_dimension(const std::vector<int64_t>& shape);
+  // Loops over the dimensions in their order, but for `fastest`, which is innermost.
+  static std::vector<size_t> natural_order(const std::vector<int64_t>& shape, size_t fastest);
+  void make_loops(Nest* nest, const Sink& sink, bool one_by_one = false) const;
+  static void loops_over(Nest* nest, const std::vector<int64_t>& shape);  // row-major
 
   // kernel_dot.cc
   void dot(const Operation& op);
@@ -103,7 +107,8 @@ class Kernel {
   void may_read_in_place(Product* product) const;
   std::optional<InPlace> lies_in_place(const Product& product, const PackedFactor& factor);
   std::string apart_from_output(const Product& product, const InPlace& rows);
-  Reading where_to_read(Product* product);
+  std::string is_worth_it(const Product& product, const InPlace& rows);
+  Reading where_to_read(Product* product, const std::string& waiting);
   void go_on_reading(const Product& product, const Reading& here, Waiting* waiting);
   // kernel_kept.cc
   void find_kept(const Product& product, PackedFactor* factor, const std::string& fits);
@@ -134,6 +139,7 @@ class Kernel {
   const std::map<size_t, int64_t>& constants_;
   LlvmModule module_;
   Schedule schedule_;
+  Layout layout_;
   Users users_;
   std::map<const Operation*, std::unique_ptr<Product>> products_;  // that wait for the end of a chunk, by their dots
   std::map<const Operation*, std::string> direct_stores_;          // that a product has done where the i1 is true

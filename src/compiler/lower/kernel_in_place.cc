@@ -15,6 +15,8 @@ namespace {
 const Type kI1 = Type::of(Scalar::kI1);
 const Type kI64 = Type::of(Scalar::kI64);
 
+constexpr int64_t kStepsWorthIt = 4;
+
 bool is_plain_load(const ttir::Value* block) {
   const ttir::Operation* load = block->producer;
   return load != nullptr && load->op == ttir::Op::kLoad && load->integer("isVolatile") == 0;
@@ -44,7 +46,7 @@ std::optional<InPlace> Kernel::lies_in_place(const Product& product, const Packe
   const std::vector<int64_t>& shape = block->type.shape;
   const std::string& live = factor.along == 0 ? product.rows : product.columns;
   Nest nest(shared_, Nest::Mode::kFast);
-  nest.make_loops(shape, natural_order(shape), last_dimension(shape));
+  loops_over(&nest, shape);
   if (!is_constant(live)) nest.restrict(factor.along, live);
   nest.assume_small_remainders();
   nest.before().label = out_->label;
@@ -57,7 +59,8 @@ std::optional<InPlace> Kernel::lies_in_place(const Product& product, const Packe
   if (!exactly) return std::nullopt;
   out_->text += nest.before().text;
   out_->label = nest.before().label;
-  InPlace in_place{place->base, place->strides[1 - *unit].text(), "true", *unit != factor.along};
+  InPlace in_place{place->base, place->strides[1 - *unit].text(), "true", counts[1 - factor.along],
+                   *unit != factor.along};
   auto require = [&](const std::string& condition) {
     in_place.holds = shared_.ops.binary("and", kI1, in_place.holds, condition, 1, *out_);
   };
@@ -92,8 +95,19 @@ std::string Kernel::apart_from_output(const Product& product, const InPlace& row
   return shared_.ops.binary("or", kI1, apart, aside, 1, *out_);
 }
 
+// Whether to begin reading here: i1. Where K ends within a step, what waited is multiplied before it, and the sums are
+// written and read once more: packing a few steps costs less.
+std::string Kernel::is_worth_it(const Product& product, const InPlace& rows) {
+  const int64_t depth = product.plan.depth;
+  const std::string far = std::to_string(kStepsWorthIt * depth);
+  const std::string many = shared_.ops.compare("icmp", "sge", kI64, rows.depth, far, 1, *out_);
+  const std::string over = shared_.ops.binary("and", kI64, rows.depth, std::to_string(depth - 1), 1, *out_);
+  const std::string whole = shared_.ops.compare("icmp", "eq", kI64, over, "0", 1, *out_);
+  return shared_.ops.binary("or", kI1, many, whole, 1, *out_);
+}
+
 // Addresses of this step's factors where they are read in place, else 0.
-Reading Kernel::where_to_read(Product* product) {
+Reading Kernel::where_to_read(Product* product, const std::string& waiting) {
   Reading reading;
   std::optional<InPlace> left;
   std::optional<InPlace> right;
@@ -108,6 +122,10 @@ Reading Kernel::where_to_read(Product* product) {
       tiles = shared_.ops.binary("and", kI1, tiles, condition, 1, *out_);
     };
     if (!product->direct.empty()) require(apart_from_output(*product, *left));
+    if (!left->depth.empty()) {
+      const std::string reads = shared_.ops.compare("icmp", "ne", kI64, waiting, "0", 1, *out_);
+      require(shared_.ops.binary("or", kI1, reads, is_worth_it(*product, *left), 1, *out_));
+    }
     if (product->plan.amx() && !is_constant(product->rows)) {  // tiles read all their rows
       const std::string over =
           shared_.ops.binary("urem", kI64, product->rows, std::to_string(product->plan.tile_rows), 1, *out_);

@@ -23,7 +23,7 @@ void Kernel::pack(const Product& product, PackedFactor* factor, const std::strin
   const std::vector<int64_t>& shape = factor->block->type.shape;
 
   Nest probe(shared_, Nest::Mode::kFast);
-  probe.make_loops(shape, natural_order(shape), last_dimension(shape));
+  loops_over(&probe, shape);
   probe.assume_small_remainders();
   const std::optional<size_t> unit = probe.unit_dimension(factor->block);
   const bool along_k = unit ? *unit != factor->along : left;
@@ -129,7 +129,7 @@ void Kernel::lay_out(Product* product) {
   DotPlan& plan = product->plan;
   const std::vector<int64_t>& shape = product->left.block->type.shape;
   Nest probe(shared_, Nest::Mode::kFast);
-  probe.make_loops(shape, natural_order(shape), last_dimension(shape));
+  loops_over(&probe, shape);
   probe.assume_small_remainders();
   const std::optional<size_t> unit = probe.unit_dimension(product->left.block);
   product->left.step_bytes = plan.depth * plan.packed_bytes();

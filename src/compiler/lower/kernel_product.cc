@@ -87,7 +87,7 @@ void Kernel::find_live_part(Product* product) {
   if (store != nullptr && !compute_scalars(store->operands[0])) store = nullptr;
   Nest nest(shared_, Nest::Mode::kFast);
   const std::vector<int64_t>& shape = product->dot->result()->type.shape;
-  nest.make_loops(shape, natural_order(shape), last_dimension(shape));
+  loops_over(&nest, shape);
   nest.before().label = out_->label;
   bool exactly = true;
   std::vector<std::string> counts(2);
@@ -203,7 +203,7 @@ std::string Kernel::live_groups(const Product& product) {
     if (!masked) return std::to_string(all);
     Nest nest(shared_, Nest::Mode::kFast);
     const std::vector<int64_t>& shape = factor->block->type.shape;
-    nest.make_loops(shape, natural_order(shape), last_dimension(shape));
+    loops_over(&nest, shape);
     nest.before().label = out_->label;
     bool exactly = true;
     const std::string count = nest.live_counts({load->operands[1]}, &exactly)[1 - factor->along];
@@ -346,7 +346,7 @@ void Kernel::put_off(Product* product) {
   const DotPlan& plan = product->plan;
   lay_out(product);
   Waiting waiting = load_waiting(*product);
-  const Reading here = where_to_read(product);
+  const Reading here = where_to_read(product, waiting.left);
   if (product->rows_in_place || product->one_row) go_on_reading(*product, here, &waiting);
   pack_unless_kept(*product, &product->left, here.left, waiting.step, waiting.chunk);
   pack_unless_kept(*product, &product->right, here.right, waiting.step, waiting.chunk);
@@ -388,7 +388,7 @@ void Kernel::put_off(Product* product) {
 // A dot that stands by itself.
 void Kernel::multiply_now(Product* product) {
   lay_out(product);
-  const Reading here = where_to_read(product);
+  const Reading here = where_to_read(product, "0");
   pack_unless_kept(*product, &product->left, here.left, "0", "0");
   pack_unless_kept(*product, &product->right, here.right, "0", "0");
   const Waiting waiting{"0", "0", "0", here.left, here.left_pitch, here.right, here.right_pitch, "1", "0"};

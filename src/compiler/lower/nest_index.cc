@@ -173,6 +173,18 @@ Index Nest::flatten(const std::vector<int64_t>& shape, const Coordinates& at) {
   return flat;
 }
 
+// Where an element of a block is in its slot, in elements.
+Index Nest::arena_index(const ttir::Value* block, int64_t slot, const Coordinates& at) {
+  auto known = shared_.fastest.find(slot);
+  if (known == shared_.fastest.end()) return flatten(block->type.shape, at);
+  std::vector<int64_t> shape = block->type.shape;
+  Coordinates turned = at;
+  const auto fastest = static_cast<std::ptrdiff_t>(known->second);
+  std::rotate(shape.begin() + fastest, shape.begin() + fastest + 1, shape.end());
+  std::rotate(turned.begin() + fastest, turned.begin() + fastest + 1, turned.end());
+  return flatten(shape, turned);
+}
+
 Coordinates Nest::unflatten(const std::vector<int64_t>& shape, const Index& index) {
   Coordinates at(shape.size());
   int64_t stride = 1;

@@ -36,7 +36,7 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
     return to_arena(form, memory, as_memory(element, widen(piece, element).text, lanes_, out), copy);
   }
   if (sink.store == nullptr) {
-    const Index flat = flatten(stored_value->type.shape, at);
+    const Index flat = arena_index(stored_value, sink.slot, at);
     Form form = constant_form(0);
     auto [base, added] = terms_.try_emplace("scratch");
     if (added) {

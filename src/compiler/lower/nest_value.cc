@@ -139,6 +139,7 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
     const int loaded_width = contiguous ? lanes_ : 1;
     out.line(loaded + " = load " + llvm_type(memory, loaded_width) + ", ptr " + address_piece.text + alignment);
     if (reversed) loaded = reverse(loaded, memory);
+    if (contiguous && !reversed) prefetch_rows(*form, ttir::bytes_of(memory.scalar), address_piece.text, copy, out);
     const std::string result = from_memory(element, loaded, loaded_width, out);
     return {result, loaded_width, level};
   }
@@ -185,7 +186,7 @@ Piece Nest::stored(const Value* block, int64_t slot, const Coordinates& at, int 
   const int64_t size = ttir::bytes_of(memory.scalar);
   const bool linear = std::all_of(at.begin(), at.end(), [](const Index& i) { return is_linear(i); });
   if (linear) {
-    const Index flat = flatten(block->type.shape, at);
+    const Index flat = arena_index(block, slot, at);
     Form form = constant_form(0);
     auto [base, added] = terms_.try_emplace("scratch");
     if (added) {
@@ -205,7 +206,7 @@ Piece Nest::stored(const Value* block, int64_t slot, const Coordinates& at, int 
       return {from_memory(element, loaded, width, out), width, place.level};
     }
   }
-  const Piece offset = index_piece(flatten(block->type.shape, at), copy);
+  const Piece offset = index_piece(arena_index(block, slot, at), copy);
   Stream& out = stream(offset.level);
   const std::string base = module_.fresh();
   out.line(base + " = getelementptr i8, ptr %scratch, i64 " + std::to_string(slot));

@@ -19,6 +19,7 @@ struct InPlace {
   std::string base;   // i64
   std::string pitch;  // i64
   std::string holds;  // i1: this is so, and all that is live of the block is there
+  std::string depth;  // i64: along K so many elements are live from here on; "" where no mask tells
   bool along_k = false;
 };
 
