@@ -1,7 +1,6 @@
 """Matrix products: the forms that kernels have, packing that programs share, and what stands in the machine code."""
 
 import functools
-import itertools
 import math
 import os
 import re
@@ -15,7 +14,7 @@ import triton.language as tl
 from flagos.triton import llvm, native
 
 from benchmarks.product_kernels import addmm_kernel, attention_kernel, mm_kernel, peeled_kernel
-from tests.triton.small_float_dots import TYPES
+from tests.triton.small_float_dots import CASES
 from tests.triton.small_float_dots import factors as small_factors
 
 BLOCKS = {"BM": 32, "BN": 64, "BK": 32}
@@ -197,11 +196,13 @@ def test_dots_of_8_bit_floats_are_what_the_interpreter_takes_them_for(tmp_path):
         command = [sys.executable, "-m", "tests.triton.small_float_dots", str(file)]
         subprocess.run(command, env={**os.environ, "TRITON_INTERPRET": interpret}, check=True)
         sums.append(torch.load(file))
-    for ours, theirs, (left, right) in zip(*sums, itertools.product(TYPES, TYPES), strict=True):
-        a, b = (factor.double() for factor in small_factors(left, right))
+    for ours, theirs, case in zip(*sums, CASES, strict=True):
+        a, b = (factor.double() for factor in small_factors(*case))
         allowed = 1e-6 * (a.abs() @ b.abs())
-        assert ((ours - theirs).abs() <= allowed).all()
         assert ((ours - a @ b).abs() <= allowed).all()
+        *_, small = case
+        # The interpreter takes subnormal numbers of float8e5 for others.
+        assert small or ((ours - theirs).abs() <= allowed).all()
 
 
 @functools.cache
