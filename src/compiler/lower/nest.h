@@ -234,6 +234,7 @@ class Nest {
     std::map<std::string, bool> assumed;  // atoms that hold in the main loop; whether they vary along the vector loop
     std::vector<std::string> full;        // all positions below each of these are live
     std::vector<std::string> stop;        // from each of these on nothing is to be done
+    std::map<std::string, Limit> limits;  // by atom
   };
   void atoms(const ttir::Value* mask, const Coordinates& at, std::vector<Atom>* out);
   std::optional<Limit> limit(const Atom& atom);
@@ -247,6 +248,21 @@ class Nest {
   void note_mask(const Atom& atom, bool limits);
   Live live_part(const std::vector<MaskAt>& masks, const std::vector<MaskAt>& sink_masks);
   bool is_assumed(const ttir::Value* mask, const Coordinates& at);
+
+  // nest_idle.cc
+  enum class Idle {
+    kVaries,  // from position to position
+    kSame,    // one value
+    kZero,    // 0 of either sign, or NaN
+    kLowest,  // -infinity, or NaN
+  };
+  Idle idle(const ttir::Value* value, const Coordinates& at, const std::string& atom,
+            std::map<std::string, Idle>* known);
+  Idle idle_uncached(const ttir::Value* value, const Coordinates& at, const std::string& atom,
+                     std::map<std::string, Idle>* known);
+  static Idle idle_constant(const ttir::Operation& op);
+  bool depends_on(const ttir::Value* mask, const Coordinates& at, const std::string& atom);
+  bool is_idle_beyond(const ttir::Operation& reduction, const std::string& atom);
 
   // nest_loops.cc
   using Step = LoopBody;

@@ -134,8 +134,15 @@ std::vector<std::string> Nest::reduce_row(const ttir::Operation& op, Stream& out
   analysing_ = true;
   for (const Value* operand : op.operands) collect_masks(operand, coordinates_, &masks, &seen);
   analysing_ = false;
-  const Live live = live_part(masks, {});
+  Live live = live_part(masks, {});
   const std::optional<std::string> start = neutral(op);
+  for (const auto& [atom, limit] : live.limits) {
+    analysing_ = true;
+    // Idle positions are combined once, since they may change the result: a sum of -0 and 0 is 0.
+    if (start && limit.upper && is_idle_beyond(op, atom))
+      live.stop.push_back(ops_.binary("add", Type::of(Scalar::kI64), limit.count, "1", 1, out));
+    analysing_ = false;
+  }
   int copies = start ? choose_copies(roots) : 1;
   while (copies > 1 && static_cast<int64_t>(copies) * lanes_ > loops_[vector_loop_].extent) copies /= 2;
 
