@@ -12,6 +12,7 @@ namespace {
 using ttir::Value;
 
 const Type kI64 = Type::of(Scalar::kI64);
+constexpr int kElementary = 12;
 constexpr int kUntilPairs = 24;  // as strip_cost
 constexpr int kUntilAlone = 60;
 
@@ -114,8 +115,8 @@ void Nest::vector_loop(Stream& out, const Live& live, int64_t from, int copies, 
   part(main_end, end, 1, true, nullptr);
 }
 
-// Strips at a time: enough to hide latencies, few enough for the registers.
-int Nest::choose_copies(const std::vector<const Value*>& roots) {
+// What a strip of the blocks costs, as strip_cost, up to what is stored.
+int Nest::strip_work(const std::vector<const Value*>& roots) {
   std::set<const Value*> seen;
   std::vector<const Value*> open = roots;
   int work = 0;
@@ -127,10 +128,18 @@ int Nest::choose_copies(const std::vector<const Value*>& roots) {
       continue;
     const ttir::Operation& op = *value->producer;
     work += strip_cost(op);
+    elementary_ = elementary_ || strip_cost(op) >= kElementary;
     open.insert(open.end(), op.operands.begin(), op.operands.end());
   }
+  return work;
+}
+
+// Strips at a time: enough to hide latencies, few enough for the registers.
+int Nest::choose_copies(const std::vector<const Value*>& roots, int most) {
+  const int work = strip_work(roots);
   if (mode_ == Mode::kExact || work > kUntilAlone) return 1;
-  return work > kUntilPairs ? 2 : 4;
+  if (work > kUntilPairs) return 2;
+  return most > 4 && work > kLight ? 4 : most;
 }
 
 void Nest::map(const std::vector<Sink>& sinks) {
