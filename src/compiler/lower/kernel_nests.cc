@@ -79,6 +79,11 @@ void Kernel::make_loops(Nest* nest, const Sink& sink, bool one_by_one) const {
   nest->make_loops(block->type.shape, natural_order(block->type.shape, fastest), fastest, one_by_one);
 }
 
+void Kernel::loops_over(Nest* nest, const std::vector<int64_t>& shape) {
+  const size_t last = last_dimension(shape);
+  nest->make_loops(shape, natural_order(shape, last), last);
+}
+
 void Kernel::store_block(const Value* value) {
   const int64_t slot = slot_of_result(value);
   emit({{nullptr, value, slot}});

@@ -96,7 +96,6 @@ struct Sink {
   const ttir::Operation* atomic = nullptr;  // tt.atomic_*, whose results go to `slot` unless that is negative
   std::optional<Scalar> as = std::nullopt;  // a block of floats or integers is widened to this in the arena
   const Place* place = nullptr;             // instead of `slot`
-  bool shifted = false;                     // i8 that goes there is shifted by 128
 
   const std::vector<ttir::Value*>& operands() const { return store != nullptr ? store->operands : atomic->operands; }
   bool touches_memory() const { return store != nullptr || atomic != nullptr; }
@@ -291,7 +290,8 @@ class Nest {
   static constexpr int kLight = 6;  // as strip_cost
   int strip_work(const std::vector<const ttir::Value*>& roots);
   int choose_copies(const std::vector<const ttir::Value*>& roots, int most = 4);
-  void forget_lanes();
+  void forget_inside(size_t loop);  // what was computed in that loop, whose position is another from here on
+  void forget_lanes() { forget_inside(vector_loop_); }
   static std::string key(const ttir::Value* value, const Coordinates& at, int copy);
 
   // nest_scan.cc

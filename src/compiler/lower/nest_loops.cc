@@ -30,8 +30,8 @@ AxisLoops loops_along(const std::vector<int64_t>& shape, size_t axis, size_t fas
   return loops;
 }
 
-void Nest::forget_lanes() {
-  const int outside = static_cast<int>(vector_loop_);
+void Nest::forget_inside(size_t loop) {
+  const int outside = static_cast<int>(loop);
   std::erase_if(pieces_, [outside](const auto& entry) { return entry.second.level > outside; });
   mapped_.clear();
 }

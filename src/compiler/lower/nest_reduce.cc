@@ -279,8 +279,7 @@ void Nest::reduce_columns(const ttir::Operation& op, const std::vector<int64_t>&
             {llvm_type(element, lanes_), start ? splat_constant(*start, element.scalar, false, lanes_) : values[i]});
       }
     }
-    if (!start)
-      std::erase_if(pieces_, [&](const auto& entry) { return entry.second.level > static_cast<int>(axis_loop); });
+    if (!start) forget_inside(axis_loop);
     nested(head, [&](Stream& inner) {
       if (from < loops_[axis_loop].extent) {
         scalar_loop(axis_loop, inner, &carried, from, [&](Stream& body) {

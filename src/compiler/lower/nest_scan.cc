@@ -107,7 +107,7 @@ void Nest::scan_columns(const ttir::Operation& op, const std::vector<int64_t>& s
       put(op.results[i], slots[i], coordinates_, 0, start[i], lanes_, head);
       carried.push_back({llvm_type(op.operands[i]->type.element(), lanes_), start[i]});
     }
-    std::erase_if(pieces_, [&](const auto& entry) { return entry.second.level > static_cast<int>(axis_loop); });
+    forget_inside(axis_loop);
     if (loops_[axis_loop].extent == 1) return;
     nested(head, [&](Stream& inner) {
       scalar_loop(axis_loop, inner, &carried, 1, [&](Stream& body) {
