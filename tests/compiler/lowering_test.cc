@@ -161,6 +161,27 @@ TEST(Lowering, a_sum_over_the_first_axis_neither_gathers_nor_scatters) {
   EXPECT_EQ(count(kernel.text, "call void @llvm.prefetch"), 4u);  // four strips of the rows to come
 }
 
+// A sort has blocks of 2 x 2 x ... x 2; see Note [Flat loops].
+TEST(Lowering, many_small_dimensions_are_one_loop) {
+  const LoweredKernel kernel = lower(*verified(test::kernels().at("sortk")), target_of(16), {});
+  const size_t nests = count(kernel.report, "\nnest ");
+  EXPECT_GT(nests, 10u);
+  EXPECT_LE(count(kernel.text, "= phi i64"), 2 * nests + 1);  // the loop over programs too
+}
+
+TEST(Lowering, a_maximum_of_numbers_is_one_instruction_and_looks_again_where_it_found_none) {
+  const LoweredKernel kernel = lower(*verified(test::kernels().at("softmax")), target_of(16), {});
+  EXPECT_GT(count(kernel.text, "fcmp ogt <8 x float>"), 0u);
+  EXPECT_EQ(count(kernel.text, "fcmp oeq float"), 1u);
+  EXPECT_GT(count(kernel.text, "@llvm.maxnum"), 0u);
+}
+
+TEST(Lowering, a_quotient_by_a_sum_divides_once_a_row) {
+  const LoweredKernel kernel = lower(*verified(test::kernels().at("softmax")), target_of(16), {});
+  EXPECT_EQ(count(kernel.text, "fdiv <16 x float>"), 0u);
+  EXPECT_EQ(count(kernel.text, "= fdiv float"), 1u);
+}
+
 TEST(Schedule, a_load_that_a_store_may_change_is_kept) {
   const auto module = verified(
       test::module_of("%p: !tt.ptr<f32>, %q: !tt.ptr<f32>",

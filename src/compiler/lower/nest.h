@@ -280,6 +280,8 @@ class Nest {
                std::vector<Carried>* carried, const Step& body);
   void scalar_loop(size_t level, Stream& out, std::vector<Carried>* carried, int64_t from,
                    const std::function<void(Stream&)>& inside);
+  // All loops round the vector loop; `inside` writes what is in them.
+  void outer_loops(Stream& out, const std::function<void(Stream&)>& inside);
   // Calls body(copies) for the strips from `from` on: a main loop in which `live` holds and the rest.
   void vector_loop(Stream& out, const Live& live, int64_t from, int copies, std::vector<Carried>* carried,
                    const std::function<void(int)>& body);

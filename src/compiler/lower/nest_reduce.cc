@@ -347,12 +347,7 @@ std::vector<std::string> Nest::reduce(const ttir::Operation& op, const std::vect
 
   analysing_ = false;
   std::vector<std::string> scalars;
-  std::vector<Carried> none;
-  std::function<void(size_t, Stream&)> build = [&](size_t level, Stream& at) {
-    if (level < vector_loop_) {
-      return scalar_loop(level, at, &none, 0,
-                         [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
-    }
+  auto strips = [&](Stream& at) {
     if (!along.rows) return reduce_columns(op, slots, result_at, at);
     const std::vector<std::string> values = reduce_row(op, at);
     if (!op.results[0]->type.tensor) {
@@ -363,7 +358,7 @@ std::vector<std::string> Nest::reduce(const ttir::Operation& op, const std::vect
   };
   entry_ = module_.fresh_label();
   body_.open(entry_);
-  build(0, body_);
+  outer_loops(body_, strips);
   return scalars;
 }
 
