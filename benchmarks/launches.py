@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .measure import interval_of_median
+from flagos.route_tuning.interval import interval_of_median
 
 FIXED_US, TENSOR_US = 0.15, 0.1  # what a launch and each tensor of it may add
 CALLS = 2000

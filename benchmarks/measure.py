@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from flagos.route_tuning.interval import interval_of_median
+
 Work = Callable[[], Any]
 
 
@@ -103,21 +105,6 @@ def geometric_mean(name: str, rows: Sequence[Ratio], limit: float) -> Ratio:
         limit,
         "median",
     )
-
-
-def interval_of_median(ordered: list[float]) -> tuple[float, float]:
-    """The 95 % interval of the median of sorted values, by order statistics: no assumption on how they are distributed.
-
-    The number of values below the median is binomial(n, 1/2); the interval leaves out at most 2.5 % on each side."""
-    count, left_out = len(ordered), 0.0
-    cut = 0
-    while cut < count // 2:
-        left_out += math.comb(count, cut) / 2**count
-        if left_out > 0.025:
-            break
-        cut += 1
-    cut = max(cut - 1, 0)
-    return ordered[cut], ordered[-1 - cut]
 
 
 def seconds(work: Work, calls: int, untimed: int = 0) -> float:

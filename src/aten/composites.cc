@@ -126,10 +126,23 @@ void declare_composites() {
   }
 }
 
+void declare_without_parts(const std::string& name) {
+  auto& all = composites();
+  const std::lock_guard lock(all.mutex);
+  if (find_operator(name) != nullptr || all.by_name.contains(name)) return;
+  const auto dot = name.find('.');
+  const c10::OperatorName schema("aten::" + name.substr(0, dot), dot == std::string::npos ? "" : name.substr(dot + 1));
+  if (is_structural(schema) || !c10::Dispatcher::singleton().findSchema(schema)) return;
+  const fl_operator_info info{sizeof info, name.c_str(), "cpu", &make_kernel};
+  check(fl_routing_declare_operator(&info, nullptr));
+  all.by_name.try_emplace(name, schema, DispatchKey::Undefined);
+}
+
 bool is_composite(std::string_view name) {
   auto& all = composites();
   const std::lock_guard lock(all.mutex);
-  return all.by_name.contains(std::string(name));
+  const auto found = all.by_name.find(std::string(name));
+  return found != all.by_name.end() && found->second.key != DispatchKey::Undefined;
 }
 
 void differentiates_itself(const std::string& name) {

@@ -111,6 +111,7 @@ void declare_function_target(const FunctionTargetInfo& told) {
   // Kept for good: routes that were read hold the pointer.
   auto* target = new FunctionTarget{told.name, told.aliases, told.library, told.drivers, {}};
   target->provided.insert(told.provided.begin(), told.provided.end());
+  for (const auto& op : told.provided) declare_without_parts(op);
   for (const auto& op : told.differentiated) differentiates_itself(op);
   fl_target_info info{};
   info.struct_size = sizeof info;

@@ -90,7 +90,31 @@ TEST(Product, the_dot_of_a_matrix_product_waits_for_its_loop) {
 TEST(Product, a_product_is_one_function) {
   const LoweredKernel kernel = lower(*verified(test::kernels().at("matmul_float")), target_of(16), {});
   EXPECT_EQ(count(kernel.text, "define internal void @fl.dot.fma"), 1u);
-  EXPECT_EQ(count(kernel.text, "call void @fl.dot.fma"), 1u);
+  // At the end of a chunk; and before, where a step does not go on in memory where the last one ended.
+  EXPECT_EQ(count(kernel.text, "call void @fl.dot.fma"), 2u);
+}
+
+TEST(Product, a_loop_that_writes_keeps_its_loads_where_they_stand) {
+  const auto matmul = verified(test::kernels().at("matmul_float"));
+  const Schedule schedule = make_schedule(matmul->function);
+  for (const auto& [op, position] : schedule.position) {
+    if (op->op == ttir::Op::kFor) {
+      EXPECT_TRUE(only_reads(*op));
+    }
+  }
+  const auto storing = verified(test::module_of("%p: !tt.ptr<f32>, %n: i32",
+                                                "    %c = arith.constant 0 : i32\n    %d = arith.constant 1 : i32\n"
+                                                "    scf.for %i = %c to %n step %d : i32 {\n"
+                                                "      %x = tt.load %p : !tt.ptr<f32>\n"
+                                                "      tt.store %p, %x : !tt.ptr<f32>\n    }"));
+  const Schedule of_storing = make_schedule(storing->function);
+  int loops = 0;
+  for (const auto& [op, position] : of_storing.position) {
+    if (op->op != ttir::Op::kFor) continue;
+    ++loops;
+    EXPECT_FALSE(only_reads(*op));
+  }
+  EXPECT_EQ(loops, 1);
 }
 
 const ttir::Value* value_named(const Schedule& schedule, const std::string& name) {
@@ -135,6 +159,27 @@ TEST(Lowering, a_sum_over_the_first_axis_neither_gathers_nor_scatters) {
   EXPECT_EQ(count(kernel.text, "gather"), 0u);
   EXPECT_EQ(count(kernel.text, "scatter"), 0u);
   EXPECT_EQ(count(kernel.text, "call void @llvm.prefetch"), 4u);  // four strips of the rows to come
+}
+
+// A sort has blocks of 2 x 2 x ... x 2; see Note [Flat loops].
+TEST(Lowering, many_small_dimensions_are_one_loop) {
+  const LoweredKernel kernel = lower(*verified(test::kernels().at("sortk")), target_of(16), {});
+  const size_t nests = count(kernel.report, "\nnest ");
+  EXPECT_GT(nests, 10u);
+  EXPECT_LE(count(kernel.text, "= phi i64"), 2 * nests + 1);  // the loop over programs too
+}
+
+TEST(Lowering, a_maximum_of_numbers_is_one_instruction_and_looks_again_where_it_found_none) {
+  const LoweredKernel kernel = lower(*verified(test::kernels().at("softmax")), target_of(16), {});
+  EXPECT_GT(count(kernel.text, "fcmp ogt <8 x float>"), 0u);
+  EXPECT_EQ(count(kernel.text, "fcmp oeq float"), 1u);
+  EXPECT_GT(count(kernel.text, "@llvm.maxnum"), 0u);
+}
+
+TEST(Lowering, a_quotient_by_a_sum_divides_once_a_row) {
+  const LoweredKernel kernel = lower(*verified(test::kernels().at("softmax")), target_of(16), {});
+  EXPECT_EQ(count(kernel.text, "fdiv <16 x float>"), 0u);
+  EXPECT_EQ(count(kernel.text, "= fdiv float"), 1u);
 }
 
 TEST(Schedule, a_load_that_a_store_may_change_is_kept) {

@@ -104,7 +104,7 @@ def test_the_shipped_file_routes_all_that_flaggems_has() -> None:
         """,
         FLAGOS_BACKEND_CONFIG="backends_flagos_py.conf",
     )
-    assert told == "420 {'flagos_python'}"
+    assert told == "423 {'flagos_python'}"
 
 
 def test_a_composite_is_whole_without_a_gradient_and_composed_with_one(x: torch.Tensor) -> None:
@@ -195,3 +195,15 @@ def test_registered_operators_are_those_that_have_routes() -> None:
         registered = set(torch_fl.get_registered_ops())
     assert {"mm", "add.Tensor", "square"} <= registered
     assert "copysign" not in registered
+
+
+def test_an_operator_that_no_cpu_has_is_served_where_it_is_routed() -> None:
+    q = torch.randn(1, 5, 2, 64, device="flagos", dtype=torch.float16)
+    call = (q, q, q, None, None, 5, 5, 0.0, False, False)
+    with routing.override("_flash_attention_forward", "flagos_python"), routing.trace() as ledger:
+        out = torch.ops.aten._flash_attention_forward(*call)[0]
+    assert ran(ledger)["_flash_attention_forward"] == "flagos_python"
+    expected = torch.nn.functional.scaled_dot_product_attention(*(q.cpu().transpose(1, 2),) * 3).transpose(1, 2)
+    torch.testing.assert_close(out.cpu(), expected, rtol=1e-2, atol=1e-2)
+    with pytest.raises(NotImplementedError, match="PyTorch has no CPU kernel for _flash_attention_forward"):
+        torch.ops.aten._flash_attention_forward(*call)

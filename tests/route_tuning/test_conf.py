@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from flagos.route_tuning import conf, results
-from flagos.route_tuning.measuring import Timing, interval_of_median
+from flagos.route_tuning.interval import interval_of_median
+from flagos.route_tuning.measuring import Timing
 from flagos.route_tuning.results import Result
 
 from tests.python.process import output_of

@@ -20,8 +20,8 @@ _ONE_ROW = {"BLOCK_M": 1, "BLOCK_N": 1024}
 _LONG_ROW = {"TILE_N": 4096}
 _ROW_BACKWARD = {"BLOCK_ROW_SIZE": 1, "BLOCK_COL_SIZE": 2048}
 _STREAM = {"BLOCK_SIZE": 4096}
-_PIXELS = {"BLOCK_SIZE": 1024}
-_INDEXED = {"BLOCK_SIZE0": 1, "BLOCK_SIZE1": 1024}
+_SHORT_STREAM = {"BLOCK_SIZE": 1024}
+_INDEXED = {"BLOCK_SIZE0": 1, "BLOCK_SIZE1": 256}
 _AS_WRITTEN: Blocks = {}
 
 #: By the name of FlagGems' tuning files.
@@ -34,8 +34,8 @@ CONFIGURATIONS: dict[str, Blocks] = {
     "baddbmm": _BATCHED_PRODUCT,
     "mv": {"BLOCK_M": 128, "BLOCK_N": 8},
     "attention": {"BLOCK_M": 128, "BLOCK_N": 32, "PRE_LOAD_V": False},
-    "attention_bwd": {"BLOCK_M1": 32, "BLOCK_N1": 128, "BLOCK_M2": 128, "BLOCK_N2": 32},
-    "conv2d_forward": {"BLOCK_NI_HO_WO": 64, "BLOCK_CO": 32, "BLOCK_CI": 32},
+    "attention_bwd": {"BLOCK_M1": 64, "BLOCK_N1": 128, "BLOCK_M2": 128, "BLOCK_N2": 64},
+    "conv2d_forward": {"BLOCK_NI_HO_WO": 128, "BLOCK_CO": 64, "BLOCK_CI": 32},
     "conv2d_backward_weight": {"BLOCK_CI_HK_WK": 32, "BLOCK_CO": 32, "BLOCK_NO": 32},
     "conv3d_forward": {"BLOCK_NI_DO_HO_WO": 64, "BLOCK_CO": 32, "BLOCK_CI": 32},
     # Rows: reductions, norms, softmax.
@@ -46,7 +46,7 @@ CONFIGURATIONS: dict[str, Blocks] = {
     "argmin_split_k": {"BLOCK_M": 4, "BLOCK_N": 64, "BLOCK_K": 32},
     **dict.fromkeys(("layer_norm_loop", "rms_norm_loop", "instance_norm_loop"), _LONG_ROW),
     **dict.fromkeys(("layer_norm_backward", "instance_norm_backward", "weight_norm_kernel_first"), _ROW_BACKWARD),
-    "weight_bias_backward": {"BLOCK_ROW_SIZE": 128, "BLOCK_COL_SIZE": 8},
+    "weight_bias_backward": {"BLOCK_ROW_SIZE": 64, "BLOCK_COL_SIZE": 32},
     "instance_norm_weight_bias_backward": {"BLOCK_BATCH_SIZE": 1, "BLOCK_COL_SIZE": 2048},
     "weight_norm_kernel": {"BLOCK_ROW_SIZE": 4, "BLOCK_COL_SIZE": 512},
     "weight_norm_kernel_last": {"BLOCK_ROW_SIZE": 512, "BLOCK_COL_SIZE": 8},
@@ -54,10 +54,10 @@ CONFIGURATIONS: dict[str, Blocks] = {
     "cross_entropy_loss_sum_and_scale": {"BLOCK_N": 1024},
     **dict.fromkeys(("layer_norm_persistent", "batch_norm", "instancenorm", "randperm"), _AS_WRITTEN),
     # Streams and indices.
-    **dict.fromkeys(("masked_fill", "masked_select", "count_nonzero", "nonzero", "vstack"), _STREAM),
+    **dict.fromkeys(("masked_select", "count_nonzero", "nonzero", "vstack"), _STREAM),
     **dict.fromkeys(
-        ("conj_physical", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d"),
-        _PIXELS,
+        ("masked_fill", "conj_physical", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d"),
+        _SHORT_STREAM,
     ),
     **dict.fromkeys(("index", "index_put"), _INDEXED),
     "upsample_bicubic2d_aa": {"BLOCK_X": 64, "BLOCK_Y": 2},

@@ -6,7 +6,6 @@ neighbours. A call that writes its operands gets them back before each time it i
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch_fl import integration, routing
 
 from flagos.route_tuning.arguments import Call
+from flagos.route_tuning.interval import interval_of_median
 
 #: What all targets are compared with.
 REFERENCE = "cpu"
@@ -37,21 +37,6 @@ class Timing:
     ratio: float  # how many times as fast as the reference: the median over the rounds
     low: float  # the 95 % interval of that median
     high: float
-
-
-def interval_of_median(ordered: Sequence[float]) -> tuple[float, float]:
-    """The 95 % interval of the median of sorted values, by order statistics: no assumption on how they are distributed.
-
-    The number of values below the median is binomial(n, 1/2); the interval leaves out at most 2.5 % on each side."""
-    count, left_out = len(ordered), 0.0
-    cut = 0
-    while cut < count // 2:
-        left_out += math.comb(count, cut) / 2**count
-        if left_out > 0.025:
-            break
-        cut += 1
-    cut = max(cut - 1, 0)
-    return ordered[cut], ordered[-1 - cut]
 
 
 def prepared(operator: torch._ops.OpOverload, call: Call, device: str) -> Callable[[], float]:

@@ -79,6 +79,11 @@ void Kernel::make_loops(Nest* nest, const Sink& sink, bool one_by_one) const {
   nest->make_loops(block->type.shape, natural_order(block->type.shape, fastest), fastest, one_by_one);
 }
 
+void Kernel::loops_over(Nest* nest, const std::vector<int64_t>& shape) {
+  const size_t last = last_dimension(shape);
+  nest->make_loops(shape, natural_order(shape, last), last);
+}
+
 void Kernel::store_block(const Value* value) {
   const int64_t slot = slot_of_result(value);
   emit({{nullptr, value, slot}});
@@ -260,6 +265,7 @@ void Kernel::reduce(const Operation& op) {
   const bool blocks = op.results[0]->type.tensor;
   if (blocks)
     for (const Value* result : op.results) slots.push_back(slot_of_result(result));
+  const std::string done = blocks ? begin_matrix_vector(op, slots) : "";
   Nest fast(shared_, Nest::Mode::kFast);
   fast.before().label = out_->label;
   begin_report(place_of(op), op.operands[0]->type.shape, {op.operands.begin(), op.operands.end()}, target_.lanes);
@@ -287,6 +293,9 @@ void Kernel::reduce(const Operation& op) {
       shared_.scalars[op.results[i]] = joined;
     }
   }
+  if (done.empty()) return;
+  out_->line("br label %" + done);
+  out_->open(done);
 }
 
 void Kernel::scan(const Operation& op) {

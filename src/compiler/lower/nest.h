@@ -96,7 +96,6 @@ struct Sink {
   const ttir::Operation* atomic = nullptr;  // tt.atomic_*, whose results go to `slot` unless that is negative
   std::optional<Scalar> as = std::nullopt;  // a block of floats or integers is widened to this in the arena
   const Place* place = nullptr;             // instead of `slot`
-  bool shifted = false;                     // i8 that goes there is shifted by 128
 
   const std::vector<ttir::Value*>& operands() const { return store != nullptr ? store->operands : atomic->operands; }
   bool touches_memory() const { return store != nullptr || atomic != nullptr; }
@@ -192,7 +191,6 @@ class Nest {
   Piece compute(const ttir::Value* value, const Coordinates& at, int copy);
   Piece stored(const ttir::Value* value, int64_t slot, const Coordinates& at, int copy);
   Piece load(const ttir::Operation& op, const Coordinates& at, int copy);
-  void prefetch_rows(const Form& form, int64_t size, const std::string& pointer, int copy, Stream& out);
   Piece element(const ttir::Operation& op, const Coordinates& at, int copy);
   Piece widen(const Piece& piece, const Type& element);
   Stream& stream(int level) { return *streams_[static_cast<size_t>(level)]; }
@@ -234,6 +232,7 @@ class Nest {
     std::map<std::string, bool> assumed;  // atoms that hold in the main loop; whether they vary along the vector loop
     std::vector<std::string> full;        // all positions below each of these are live
     std::vector<std::string> stop;        // from each of these on nothing is to be done
+    std::map<std::string, Limit> limits;  // by atom
   };
   void atoms(const ttir::Value* mask, const Coordinates& at, std::vector<Atom>* out);
   std::optional<Limit> limit(const Atom& atom);
@@ -248,18 +247,49 @@ class Nest {
   Live live_part(const std::vector<MaskAt>& masks, const std::vector<MaskAt>& sink_masks);
   bool is_assumed(const ttir::Value* mask, const Coordinates& at);
 
+  // nest_idle.cc
+  enum class Idle {
+    kVaries,  // from position to position
+    kSame,    // one value
+    kZero,    // 0 of either sign, or NaN
+    kLowest,  // -infinity, or NaN
+  };
+  Idle idle(const ttir::Value* value, const Coordinates& at, const std::string& atom,
+            std::map<std::string, Idle>* known);
+  Idle idle_uncached(const ttir::Value* value, const Coordinates& at, const std::string& atom,
+                     std::map<std::string, Idle>* known);
+  static Idle idle_constant(const ttir::Operation& op);
+  bool depends_on(const ttir::Value* mask, const Coordinates& at, const std::string& atom);
+  bool is_idle_beyond(const ttir::Operation& reduction, const std::string& atom);
+
+  // nest_prefetch.cc
+  void prefetch(const ttir::Operation& load, const Form& form, int64_t size, const std::string& pointer, int copy,
+                Stream& out);
+  void prefetch_rows(const Form& form, int64_t size, const std::string& pointer, Stream& out);
+  void prefetch_next(const ttir::Operation& load, int64_t size, const std::string& pointer, Stream& out);
+  void prefetch_at(const std::string& pointer, const Term& distance, Stream& out);
+  std::optional<Term> advance(const ttir::Value* value);
+
+  // nest_quotient.cc
+  static bool comes_of_a_sum(const ttir::Value* value);
+  std::optional<Piece> quotient(const ttir::Operation& op, const Piece& dividend, const Piece& divisor);
+
   // nest_loops.cc
   using Step = LoopBody;
   void counted(Stream& out, const std::string& from, const std::string& to, int64_t step, bool may_be_empty,
                std::vector<Carried>* carried, const Step& body);
   void scalar_loop(size_t level, Stream& out, std::vector<Carried>* carried, int64_t from,
                    const std::function<void(Stream&)>& inside);
+  // All loops round the vector loop; `inside` writes what is in them.
+  void outer_loops(Stream& out, const std::function<void(Stream&)>& inside);
   // Calls body(copies) for the strips from `from` on: a main loop in which `live` holds and the rest.
   void vector_loop(Stream& out, const Live& live, int64_t from, int copies, std::vector<Carried>* carried,
                    const std::function<void(int)>& body);
   std::string clamped(const std::vector<std::string>& counts, int64_t extent, Stream& out);
   void nested(Stream& head, const std::function<void(Stream&)>& inside);
-  int choose_copies(const std::vector<const ttir::Value*>& roots);
+  static constexpr int kLight = 6;  // as strip_cost
+  int strip_work(const std::vector<const ttir::Value*>& roots);
+  int choose_copies(const std::vector<const ttir::Value*>& roots, int most = 4);
   void forget_inside(size_t loop);  // what was computed in that loop, whose position is another from here on
   void forget_lanes() { forget_inside(vector_loop_); }
   static std::string key(const ttir::Value* value, const Coordinates& at, int copy);
@@ -276,6 +306,9 @@ class Nest {
                                       Stream& out);
   static std::optional<std::string> neutral(const ttir::Operation& op);
   std::vector<std::string> reduce_row(const ttir::Operation& op, Stream& out);
+  std::vector<std::string> reduce_strips(const ttir::Operation& op, const Live& live,
+                                         const std::optional<std::string>& start, int copies, Stream& out);
+  std::optional<std::string> extreme_of_numbers(const ttir::Operation& op) const;
   void put(const ttir::Value* block, int64_t slot, const Coordinates& at, int copy, const std::string& text, int width,
            Stream& out);
   void reduce_columns(const ttir::Operation& op, const std::vector<int64_t>& slots, const Coordinates& result_at,
@@ -305,6 +338,8 @@ class Nest {
   std::map<std::string, Coordinates> mapped_;  // through reshapes whose positions are computed
   std::set<std::string> seen_;                 // by find_loads
   bool analysing_ = true;                      // until loops are being written
+  bool only_numbers_ = false;                  // see Note [Extremes of numbers]
+  bool elementary_ = false;                    // an exponential or the like is computed; known when loops are written
   int copy_ = 0;                               // whose strip is being written
   const Live* live_ = nullptr;                 // what holds in the body being written
 };

@@ -2,6 +2,7 @@
 // blocks to stores.
 
 #include <algorithm>
+#include <bit>
 
 #include "base/text.h"
 #include "compiler/lower/nest.h"
@@ -12,6 +13,8 @@ namespace {
 using ttir::Value;
 
 const Type kI64 = Type::of(Scalar::kI64);
+constexpr size_t kMany = 3;  // loops round the vector loop: see Note [Flat loops]
+constexpr int kElementary = 12;
 constexpr int kUntilPairs = 24;  // as strip_cost
 constexpr int kUntilAlone = 60;
 
@@ -58,6 +61,37 @@ void Nest::scalar_loop(size_t level, Stream& out, std::vector<Carried>* carried,
     streams_[level + 1] = &head;
     inside(head);
   });
+}
+
+// Note [Flat loops]
+// A sort has blocks of 2 x 2 x ... x 2, and a loop for each of ten dimensions is nothing that the code generator does
+// in linear time: its strength reduction knows each address as a recurrence of ten loops, and 16 x 64 elements took it
+// 6 s. So where they are many, all loops round the vector loop are one, and the positions along the dimensions are bits
+// of its counter.
+void Nest::outer_loops(Stream& out, const std::function<void(Stream&)>& inside) {
+  std::vector<Carried> none;
+  const bool limited = std::any_of(loops_.begin(), loops_.end(), [](const Loop& loop) { return !loop.limit.empty(); });
+  if (vector_loop_ >= kMany && !limited) {
+    int64_t extent = 1;
+    for (size_t l = 0; l < vector_loop_; ++l) extent *= loops_[l].extent;
+    return counted(out, "0", std::to_string(extent), 1, false, &none, [&](Stream& head, const std::string& counter) {
+      int64_t below = extent;
+      for (size_t l = 0; l < vector_loop_; ++l) {
+        below /= loops_[l].extent;
+        const std::string rest =
+            ops_.binary("lshr", kI64, counter, std::to_string(std::countr_zero(static_cast<uint64_t>(below))), 1, head);
+        loops_[l].position = ops_.binary("and", kI64, rest, std::to_string(loops_[l].extent - 1), 1, head);
+        streams_[l + 1] = &head;
+      }
+      nested(head, inside);
+    });
+  }
+  std::function<void(size_t, Stream&)> build = [&](size_t level, Stream& at) {
+    if (level == vector_loop_) return inside(at);
+    scalar_loop(level, at, &none, 0,
+                [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
+  };
+  build(0, out);
 }
 
 std::string Nest::clamped(const std::vector<std::string>& counts, int64_t extent, Stream& out) {
@@ -114,8 +148,8 @@ void Nest::vector_loop(Stream& out, const Live& live, int64_t from, int copies, 
   part(main_end, end, 1, true, nullptr);
 }
 
-// Strips at a time: enough to hide latencies, few enough for the registers.
-int Nest::choose_copies(const std::vector<const Value*>& roots) {
+// What a strip of the blocks costs, as strip_cost, up to what is stored.
+int Nest::strip_work(const std::vector<const Value*>& roots) {
   std::set<const Value*> seen;
   std::vector<const Value*> open = roots;
   int work = 0;
@@ -127,10 +161,18 @@ int Nest::choose_copies(const std::vector<const Value*>& roots) {
       continue;
     const ttir::Operation& op = *value->producer;
     work += strip_cost(op);
+    elementary_ = elementary_ || strip_cost(op) >= kElementary;
     open.insert(open.end(), op.operands.begin(), op.operands.end());
   }
+  return work;
+}
+
+// Strips at a time: enough to hide latencies, few enough for the registers.
+int Nest::choose_copies(const std::vector<const Value*>& roots, int most) {
+  const int work = strip_work(roots);
   if (mode_ == Mode::kExact || work > kUntilAlone) return 1;
-  return work > kUntilPairs ? 2 : 4;
+  if (work > kUntilPairs) return 2;
+  return most > 4 && work > kLight ? 4 : most;
 }
 
 void Nest::map(const std::vector<Sink>& sinks) {
@@ -156,11 +198,7 @@ void Nest::map(const std::vector<Sink>& sinks) {
   analysing_ = false;
   const int copies = choose_copies(roots);
   std::vector<Carried> none;
-  std::function<void(size_t, Stream&)> build = [&](size_t level, Stream& at) {
-    if (level < vector_loop_) {
-      return scalar_loop(level, at, &none, 0,
-                         [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
-    }
+  auto strips = [&](Stream& at) {
     const Live live = live_part(masks, sink_masks);
     vector_loop(at, live, 0, copies, &none, [&](int count) {
       // All that is read is read before any of it is written: values and masks first.
@@ -180,7 +218,7 @@ void Nest::map(const std::vector<Sink>& sinks) {
   };
   entry_ = module_.fresh_label();
   body_.open(entry_);
-  build(0, body_);
+  outer_loops(body_, strips);
 }
 
 }  // namespace fl::compiler

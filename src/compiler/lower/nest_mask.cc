@@ -127,7 +127,7 @@ Nest::Live Nest::live_part(const std::vector<MaskAt>& masks, const std::vector<M
   const bool outer = analysing_;
   analysing_ = true;  // positions through reshapes are not computed for this
   Live live;
-  std::map<std::string, Limit> limits;
+  std::map<std::string, Limit>& limits = live.limits;
   auto limits_of = [&](const MaskAt& mask) {
     std::vector<std::string> found;
     std::vector<Atom> parts;

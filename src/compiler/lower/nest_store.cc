@@ -33,9 +33,7 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
   if (sink.place != nullptr) {
     Form form{{false, 0, sink.place->base}, {}};
     for (int64_t stride : sink.place->strides) form.coefficients.push_back({true, stride, ""});
-    std::string text = as_memory(element, widen(piece, element).text, lanes_, out);
-    if (sink.shifted) text = ops_.binary("xor", memory, text, ops_.integer(-128, memory.scalar, lanes_), lanes_, out);
-    return to_arena(form, memory, text, copy);
+    return to_arena(form, memory, as_memory(element, widen(piece, element).text, lanes_, out), copy);
   }
   if (sink.store == nullptr) {
     const Index flat = arena_index(stored_value, sink.slot, at);

@@ -139,7 +139,7 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
     const int loaded_width = contiguous ? lanes_ : 1;
     out.line(loaded + " = load " + llvm_type(memory, loaded_width) + ", ptr " + address_piece.text + alignment);
     if (reversed) loaded = reverse(loaded, memory);
-    if (contiguous && !reversed) prefetch_rows(*form, ttir::bytes_of(memory.scalar), address_piece.text, copy, out);
+    if (contiguous && !reversed) prefetch(op, *form, ttir::bytes_of(memory.scalar), address_piece.text, copy, out);
     const std::string result = from_memory(element, loaded, loaded_width, out);
     return {result, loaded_width, level};
   }
@@ -345,6 +345,9 @@ Piece Nest::element(const ttir::Operation& op, const Coordinates& at, int copy) 
     pieces.push_back(value(operand, operand->type.tensor ? at : Coordinates{}, copy));
     width = std::max(width, pieces.back().width);
     level = std::max(level, pieces.back().level);
+  }
+  if (op.op == Op::kDivF) {
+    if (const std::optional<Piece> result = quotient(op, pieces[0], pieces[1])) return *result;
   }
   std::vector<std::string> operands;
   for (size_t i = 0; i < pieces.size(); ++i) {
