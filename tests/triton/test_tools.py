@@ -70,6 +70,21 @@ def test_explain_shows_a_stride_of_one_as_contiguous(tmp_path, capsys):
     assert "only the launch knows" not in said
 
 
+@triton.jit
+def block_pointer_kernel(x, out, n, x_stride: int, out_stride: int, BLOCK: tl.constexpr):
+    first = (tl.program_id(0).to(tl.int64) * BLOCK).to(tl.int32)
+    source = tl.make_block_ptr(x, (n,), (x_stride,), (first,), (BLOCK,), order=(0,))
+    target = tl.make_block_ptr(out, (n,), (out_stride,), (first,), (BLOCK,), order=(0,))
+    tl.store(target, tl.abs(tl.load(source, boundary_check=(0,))), boundary_check=(0,))
+
+
+def test_a_stride_of_one_is_seen_through_the_widening_of_block_pointers(tmp_path, capsys):
+    arguments = (torch.float32, torch.float32, 100, 1, 1)
+    said = explained(block_pointer_kernel, arguments, tmp_path, capsys, "--ones", "3,4", BLOCK=64)
+    assert "tt.load is contiguous" in said
+    assert "tt.store is contiguous" in said
+
+
 def test_explain_says_what_is_kept_in_scratch(tmp_path, capsys):
     said = explained(softmax_kernel, (torch.float32, torch.float32, 100), tmp_path, capsys, BLOCK=128)
     assert re.search(r"math\.exp \(128\) is kept in scratch: several nests", said)

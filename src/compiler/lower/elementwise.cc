@@ -1,7 +1,10 @@
 #include "compiler/lower/elementwise.h"
 
 #include <array>
+#include <charconv>
 #include <cmath>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/error.h"
@@ -27,6 +30,22 @@ std::string suffix(const Type& element, int width) {
   const std::string name = element.holds_float() ? std::string(ttir::name_of(element.scalar))
                                                  : "i" + std::to_string(ttir::bits_of(element.scalar));
   return width == 1 ? name : formatted("v%d%s", width, name.c_str());
+}
+
+// A scalar integer of another width, where it is known: a stride of one must be seen to be one after it was widened.
+std::optional<std::string> converted_constant(std::string_view instruction, const Type& from, const Type& to,
+                                              const std::string& value) {
+  if (!from.holds_integer() || !to.holds_integer() || from.scalar == Scalar::kI1 || !is_constant(value)) return {};
+  int64_t number = 0;
+  if (std::from_chars(value.data(), value.data() + value.size(), number).ec != std::errc()) return {};
+  auto bits = static_cast<uint64_t>(number);
+  if (instruction == "zext") {
+    bits &= ~uint64_t{0} >> (64 - ttir::bits_of(from.scalar));
+  } else if (instruction != "sext" && instruction != "trunc") {
+    return {};
+  }
+  if (to.scalar == Scalar::kI1) bits &= 1;
+  return llvm_constant(bits, to.scalar);
 }
 
 }  // namespace
@@ -64,6 +83,9 @@ std::string Elementwise::intrinsic(const char* intrinsic_name, const Type& eleme
 
 std::string Elementwise::convert(const char* instruction, const Type& from, const Type& to, const std::string& value,
                                  int width, Stream& out) {
+  if (width == 1) {
+    if (auto constant = converted_constant(instruction, from, to, value)) return *constant;
+  }
   const std::string name = module_.fresh();
   out.line(name + " = " + instruction + " " + llvm_type(from, width) + " " + value + " to " + llvm_type(to, width));
   return name;
