@@ -163,4 +163,5 @@ def test_a_sum_of_products_along_rows(shape, dtype):
 def test_a_sum_of_negative_zeros_is_one():
     x, w, out = torch.zeros(1024), torch.full((4, 1024), -1.0), torch.empty(4)
     gemv_kernel[(1,)](x, w, out, 4, 1024, 1024, BN=4, BK=1024)
-    assert out.signbit().all() and not out.any()
+    assert out.signbit().all()
+    assert not out.any()

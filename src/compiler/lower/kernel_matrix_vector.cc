@@ -48,7 +48,7 @@ std::string Kernel::begin_matrix_vector(const Operation& op, const std::vector<i
   const Value* products = op.operands[0];
   const std::vector<int64_t>& shape = products->type.shape;
   const bool fits = shape.size() == 2 && shape[0] % kRowsAtOnce == 0 && shape[1] >= kLongRow;
-  if (!fits || !products->type.is(Scalar::kF32) || products->producer == nullptr ||
+  if (!fits || products->type.element() != Type::of(Scalar::kF32) || products->producer == nullptr ||
       products->producer->op != Op::kMulF || shared_.slots.contains(products)) {
     return "";
   }
