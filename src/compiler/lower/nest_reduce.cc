@@ -222,7 +222,7 @@ std::vector<std::string> Nest::reduce_strips(const ttir::Operation& op, const Li
   }
   vector_loop(out, live, from, copies, &carried, [&](int count) {
     Stream& inner = stream(static_cast<int>(loops_.size()));
-    for (int copy = 0; copy < count; ++copy) {
+    side_by_side(count, [&](int copy) {
       std::vector<std::string> before;
       const size_t first = static_cast<size_t>(copy) * columns;
       for (size_t i = 0; i < columns; ++i) before.push_back(carried[first + i].current);
@@ -232,7 +232,7 @@ std::vector<std::string> Nest::reduce_strips(const ttir::Operation& op, const Li
       const std::vector<std::string> after =
           start ? combine(op, values, before, lanes_, inner) : combine(op, before, values, lanes_, inner);
       for (size_t i = 0; i < columns; ++i) carried[first + i].current = after[i];
-    }
+    });
   });
   for (int count = copies; count > 1; count /= 2) {  // pairs of accumulators
     for (int copy = 0; copy < count / 2; ++copy) {
