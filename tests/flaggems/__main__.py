@@ -105,7 +105,7 @@ def main() -> int:
     parser.add_argument("files", nargs="*", help="test files below tests/ of the checkout; all when none is named")
     parser.add_argument("--checkout", type=Path, required=True, help="a FlagGems source tree, tag v5.0.2")
     parser.add_argument("--sample", type=int, default=0, help="at most so many cases of each test function")
-    parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="processes at a time")
     parser.add_argument("--batch", type=int, default=8, help="files that share a process")
     parser.add_argument("--limit", type=int, default=1800, help="seconds for one case")
     parser.add_argument("--least", type=float, default=0.97, help="the share of judged cases that must pass")

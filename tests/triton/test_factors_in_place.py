@@ -9,7 +9,7 @@ import torch
 import triton
 import triton.language as tl
 
-from benchmarks.product_kernels import mm_kernel
+from benchmarks.product_kernels import gemv_kernel, mm_kernel
 
 DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.int8]
 TOLERANCE = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 2e-2, torch.int8: 0}
@@ -147,3 +147,20 @@ def test_a_factor_that_the_loop_overwrites_is_not_read_late():
     writing_kernel[(1,)](a, b, c, BM=32, BK=16, STEPS=6)
     torch.testing.assert_close(c, expected, rtol=1e-5, atol=1e-4)
     assert not a.any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("shape", [(8, 1024), (9, 1024), (4, 1000), (3, 2048), (1, 1), (6, 100)])
+def test_a_sum_of_products_along_rows(shape, dtype):
+    rows, depth = shape
+    guarded = GuardedMemory()
+    x, w, out = random(1, depth, dtype), random(rows, depth, dtype), torch.full((rows,), 77.0)
+    block = max(triton.next_power_of_2(depth), 16)
+    gemv_kernel[(triton.cdiv(rows, 4),)](guarded.copy(x), guarded.copy(w), out, rows, depth, depth, BN=4, BK=block)
+    torch.testing.assert_close(out, (w.double() @ x.double()[0]).float(), rtol=1e-5, atol=1e-3)
+
+
+def test_a_sum_of_negative_zeros_is_one():
+    x, w, out = torch.zeros(1024), torch.full((4, 1024), -1.0), torch.empty(4)
+    gemv_kernel[(1,)](x, w, out, 4, 1024, 1024, BN=4, BK=1024)
+    assert out.signbit().all() and not out.any()

@@ -44,8 +44,8 @@ int64_t packed_at_once(const DotPlan& plan, const Packing& packing, bool transpo
 
 // void (ptr left, ptr right, i64 pitch, ptr sums, i64 depth, i64 columns, i1 fresh): one row of floats times columns
 // that are `pitch` bytes apart and contiguous along K, with sums of f32; `columns` rounded up to a multiple of 4 are
-// written. `depth` is a multiple of row_depth().
-std::string row_function(LlvmModule& module, Elementwise& ops, Scalar factor, int lanes);
+// written. `depth` is a multiple of row_depth(). Not `fused`, each product is rounded before it is added.
+std::string row_function(LlvmModule& module, Elementwise& ops, Scalar factor, int lanes, bool fused);
 int64_t row_depth(int lanes);
 
 }  // namespace fl::compiler

@@ -105,11 +105,16 @@ class Kernel {
   void pack(const Product& product, PackedFactor* factor, const std::string& to);
   // kernel_in_place.cc
   void may_read_in_place(Product* product) const;
+  static bool is_plain_load(const Value* block);
   std::optional<InPlace> lies_in_place(const Product& product, const PackedFactor& factor);
+  std::optional<InPlace> lies_in_place(const Value* block, size_t along, const std::string& live);
   std::string apart_from_output(const Product& product, const InPlace& rows);
   std::string is_worth_it(const Product& product, const InPlace& rows);
   Reading where_to_read(Product* product, const std::string& waiting);
   void go_on_reading(const Product& product, const Reading& here, Waiting* waiting);
+  // kernel_matrix_vector.cc
+  std::string begin_matrix_vector(const Operation& op, const std::vector<int64_t>& slots);
+  std::optional<InPlace> vector_in_place(const Value* block);
   // kernel_kept.cc
   void find_kept(const Product& product, PackedFactor* factor, const std::string& fits);
 

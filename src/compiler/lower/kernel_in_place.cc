@@ -17,12 +17,12 @@ const Type kI64 = Type::of(Scalar::kI64);
 
 constexpr int64_t kStepsWorthIt = 4;
 
-bool is_plain_load(const ttir::Value* block) {
-  const ttir::Operation* load = block->producer;
-  return load != nullptr && load->op == ttir::Op::kLoad && load->integer("isVolatile") == 0;
-}
-
 }  // namespace
+
+bool Kernel::is_plain_load(const Value* block) {
+  const Operation* load = block->producer;
+  return load != nullptr && load->op == Op::kLoad && load->integer("isVolatile") == 0;
+}
 
 // What can be told before the loop.
 void Kernel::may_read_in_place(Product* product) const {
@@ -40,14 +40,17 @@ void Kernel::may_read_in_place(Product* product) const {
 
 // The factor as it lies in the kernel's memory now, all that is live of it; nothing where that cannot be told.
 std::optional<InPlace> Kernel::lies_in_place(const Product& product, const PackedFactor& factor) {
-  const Value* block = factor.block;
+  return lies_in_place(factor.block, factor.along, factor.along == 0 ? product.rows : product.columns);
+}
+
+// Of a block of two dimensions, `live` (i64) positions along one of them.
+std::optional<InPlace> Kernel::lies_in_place(const Value* block, size_t along, const std::string& live) {
   if (!is_plain_load(block) || shared_.slots.contains(block)) return std::nullopt;
   const Operation& load = *block->producer;
   const std::vector<int64_t>& shape = block->type.shape;
-  const std::string& live = factor.along == 0 ? product.rows : product.columns;
   Nest nest(shared_, Nest::Mode::kFast);
   loops_over(&nest, shape);
-  if (!is_constant(live)) nest.restrict(factor.along, live);
+  if (!is_constant(live)) nest.restrict(along, live);
   nest.assume_small_remainders();
   nest.before().label = out_->label;
   const std::optional<size_t> unit = nest.unit_dimension(block);
@@ -59,15 +62,14 @@ std::optional<InPlace> Kernel::lies_in_place(const Product& product, const Packe
   if (!exactly) return std::nullopt;
   out_->text += nest.before().text;
   out_->label = nest.before().label;
-  InPlace in_place{place->base, place->strides[1 - *unit].text(), "true", counts[1 - factor.along],
-                   *unit != factor.along};
+  InPlace in_place{place->base, place->strides[1 - *unit].text(), "true", counts[1 - along], *unit != along};
   auto require = [&](const std::string& condition) {
     in_place.holds = shared_.ops.binary("and", kI1, in_place.holds, condition, 1, *out_);
   };
   for (const std::string& guard : nest.guards()) require(guard);
   for (size_t d = 0; d < 2; ++d) {
     if (counts[d].empty()) continue;
-    const std::string needed = d == factor.along ? live : std::to_string(shape[d]);
+    const std::string needed = d == along ? live : std::to_string(shape[d]);
     require(shared_.ops.compare("icmp", "sge", kI64, counts[d], needed, 1, *out_));
   }
   return in_place;

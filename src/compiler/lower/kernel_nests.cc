@@ -265,6 +265,7 @@ void Kernel::reduce(const Operation& op) {
   const bool blocks = op.results[0]->type.tensor;
   if (blocks)
     for (const Value* result : op.results) slots.push_back(slot_of_result(result));
+  const std::string done = blocks ? begin_matrix_vector(op, slots) : "";
   Nest fast(shared_, Nest::Mode::kFast);
   fast.before().label = out_->label;
   begin_report(place_of(op), op.operands[0]->type.shape, {op.operands.begin(), op.operands.end()}, target_.lanes);
@@ -292,6 +293,9 @@ void Kernel::reduce(const Operation& op) {
       shared_.scalars[op.results[i]] = joined;
     }
   }
+  if (done.empty()) return;
+  out_->line("br label %" + done);
+  out_->open(done);
 }
 
 void Kernel::scan(const Operation& op) {

@@ -236,7 +236,7 @@ void Kernel::multiply(const Product& product, const Waiting& waiting, const std:
   const std::string is_row = shared_.ops.compare("icmp", "ne", kI64, waiting.right, "0", 1, *out_);
   out_->line("br i1 " + is_row + ", label %" + row + ", label %" + tiles);
   out_->open(row);
-  const std::string function = row_function(module_, shared_.ops, product.left.block->type.scalar, target_.lanes);
+  const std::string function = row_function(module_, shared_.ops, product.left.block->type.scalar, target_.lanes, true);
   const std::string depth =
       shared_.ops.binary("mul", kI64, waiting.length, std::to_string(product.plan.depth), 1, *out_);
   out_->line("call void " + function + "(ptr " + pointer_to(waiting.left) + ", ptr " + pointer_to(waiting.right) +
