@@ -143,8 +143,11 @@ std::vector<std::string> Nest::reduce_row(const ttir::Operation& op, Stream& out
   for (const auto& [atom, limit] : live.limits) {
     analysing_ = true;
     // Idle positions are combined once, since they may change the result: a sum of -0 and 0 is 0.
-    if (start && limit.upper && is_idle_beyond(op, atom))
-      live.stop.push_back(ops_.binary("add", Type::of(Scalar::kI64), limit.count, "1", 1, out));
+    if (start && limit.upper && is_idle_beyond(op, atom)) {
+      const Type index = Type::of(Scalar::kI64);
+      const std::string count = ops_.intrinsic("smax", index, {limit.count, "0"}, 1, out);
+      live.stop.push_back(ops_.binary("add", index, count, "1", 1, out));
+    }
     analysing_ = false;
   }
   int copies = start ? choose_copies({op.operands.begin(), op.operands.end()}, 8) : 1;
