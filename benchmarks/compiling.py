@@ -71,27 +71,33 @@ def main() -> None:
     import time
 
     import torch
+    import triton.language as tl
 
     from . import row_kernels as rows
-    from . import triton_bench as kernels
+    from . import triton_pointwise as pointwise
     from .launch_kernels import KERNELS
+    from .product_kernels import mm_kernel
 
     x, y, out = torch.ones(1024), torch.ones(1024), torch.empty(1024)
     index = torch.empty(16, dtype=torch.int64)
-    a, b, c = (torch.ones(64, 64) for _ in range(3))
+
+    def product(dtype: torch.dtype) -> None:
+        a, b, c = (torch.ones(64, 64, dtype=dtype) for _ in range(3))
+        strides = (*a.stride(), *b.stride(), *c.stride())
+        mm_kernel[(4,)](a, b, c, 64, 64, 64, *strides, BM=32, BN=32, BK=32, GROUP=8, SUM=tl.float32)
+
     calls = [
         lambda: KERNELS[1][(1,)](out),
-        lambda: kernels.add_kernel[(1,)](x, y, out, 1000, BLOCK=1024),
+        lambda: pointwise.binary_kernel[(1,)](x, y, out, 1000, WHICH="add", BLOCK=1024),
         *(
-            lambda which=which: kernels.unary_kernel[(1,)](x, out, 1000, WHICH=which, BLOCK=1024)
-            for which in ("exp", "log", "sin", "erf", "silu", "gelu")
+            lambda which=which: pointwise.unary_kernel[(1,)](x, out, 1000, WHICH=which, BLOCK=1024)
+            for which in ("exp", "log", "sin", "erf", "silu", "gelu-erf")
         ),
         lambda: rows.softmax_kernel[(1,)](x, out, 1000, LOG=False, BLOCK=1024),
         lambda: rows.reduce_rows_kernel[(1,)](x, out, 1000, WHICH="sum", BLOCK=1024),
         lambda: rows.reduce_rows_kernel[(1,)](x, index, 1000, WHICH="argmax", BLOCK=1024),
         lambda: rows.cumsum_rows_kernel[(1,)](x, out, 1000, BLOCK=1024),
-        lambda: kernels.matmul_kernel[(1, 1)](a, b, c, 64, 64, BM=32, BN=32, BK=32),
-        lambda: kernels.matmul_kernel[(1, 1)](*(t.bfloat16() for t in (a, b, c)), 64, 64, BM=32, BN=32, BK=32),
+        *(lambda dtype=dtype: product(dtype) for dtype in (torch.float32, torch.bfloat16)),
     ]
     times = []
     for call in calls:

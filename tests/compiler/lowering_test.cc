@@ -5,6 +5,7 @@
 #include "compiler/analysis/product.h"
 #include "compiler/analysis/schedule.h"
 #include "compiler/analysis/strides.h"
+#include "compiler/lower/interleave.h"
 #include "compiler/lower/kernel.h"
 #include "compiler/ttir/parser.h"
 #include "compiler/ttir/verifier.h"
@@ -159,6 +160,22 @@ TEST(Lowering, a_sum_over_the_first_axis_neither_gathers_nor_scatters) {
   EXPECT_EQ(count(kernel.text, "gather"), 0u);
   EXPECT_EQ(count(kernel.text, "scatter"), 0u);
   EXPECT_EQ(count(kernel.text, "call void @llvm.prefetch"), 4u);  // four strips of the rows to come
+}
+
+TEST(Interleaved, lines_take_turns_but_stay_behind_what_they_need) {
+  const std::string a = "  %1 = load float, ptr %p\n  %2 = fadd float %1, %1\n";
+  const std::string b = "  %3 = load float, ptr %q\n  %4 = fmul float %3, %2\n  %5 = fmul float %4, %4\n";
+  EXPECT_EQ(interleaved({a, b}),
+            "  %1 = load float, ptr %p\n  %3 = load float, ptr %q\n  %2 = fadd float %1, %1\n"
+            "  %4 = fmul float %3, %2\n  %5 = fmul float %4, %4\n");
+  const std::string early = "  %6 = fneg float %2\n";  // needs the last line of the first part
+  EXPECT_EQ(interleaved({a, early}), a + early);
+}
+
+TEST(Interleaved, code_of_several_blocks_stays_as_it_is) {
+  const std::string a = "  %1 = fneg float %0\n  br label %l\nl:\n";
+  const std::string b = "  %2 = fneg float %0\n";
+  EXPECT_EQ(interleaved({a, b}), a + b);
 }
 
 // A sort has blocks of 2 x 2 x ... x 2; see Note [Flat loops].

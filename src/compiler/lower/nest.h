@@ -280,6 +280,7 @@ class Nest {
                std::vector<Carried>* carried, const Step& body);
   void scalar_loop(size_t level, Stream& out, std::vector<Carried>* carried, int64_t from,
                    const std::function<void(Stream&)>& inside);
+  void side_by_side(int copies, const std::function<void(int)>& write);
   // All loops round the vector loop; `inside` writes what is in them.
   void outer_loops(Stream& out, const std::function<void(Stream&)>& inside);
   // Calls body(copies) for the strips from `from` on: a main loop in which `live` holds and the rest.

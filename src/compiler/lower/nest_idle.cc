@@ -74,12 +74,9 @@ Nest::Idle Nest::idle_uncached(const Value* value, const Coordinates& at, const 
       if (op.operands.size() > 1 && op.operands[1]->type.tensor && depends_on(op.operands[1], at, atom))
         return op.operands.size() > 2 ? operand(2) : Idle::kZero;
       return still ? Idle::kSame : Idle::kVaries;
-    case Op::kSelect: {
+    case Op::kSelect:
       if (op.operands[0]->type.tensor && depends_on(op.operands[0], at, atom)) return operand(2);
-      const Idle a = operand(1);
-      const Idle b = operand(2);
-      return a == b && a != Idle::kSame ? a : still ? Idle::kSame : Idle::kVaries;
-    }
+      break;
     case Op::kExp:
     case Op::kExp2:
       if (operand(0) == Idle::kLowest) return Idle::kZero;

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "base/text.h"
+#include "compiler/lower/interleave.h"
 #include "compiler/lower/nest.h"
 
 namespace fl::compiler {
@@ -148,6 +150,23 @@ void Nest::vector_loop(Stream& out, const Live& live, int64_t from, int copies, 
   part(main_end, end, 1, true, nullptr);
 }
 
+// Writes the strips of one iteration into the innermost loop: interleaved where their chains are long.
+void Nest::side_by_side(int copies, const std::function<void(int)>& write) {
+  Stream& inner = stream(static_cast<int>(loops_.size()));
+  const std::string before = std::exchange(inner.text, "");
+  std::vector<std::string> parts;
+  for (int copy = 0; copy < copies; ++copy) {
+    write(copy);
+    parts.push_back(std::exchange(inner.text, ""));
+  }
+  inner.text = before;
+  if (elementary_ && copies > 1) {
+    inner.text += interleaved(parts);
+  } else {
+    for (const std::string& part : parts) inner.text += part;
+  }
+}
+
 // What a strip of the blocks costs, as strip_cost, up to what is stored.
 int Nest::strip_work(const std::vector<const Value*>& roots) {
   std::set<const Value*> seen;
@@ -202,13 +221,14 @@ void Nest::map(const std::vector<Sink>& sinks) {
     const Live live = live_part(masks, sink_masks);
     vector_loop(at, live, 0, copies, &none, [&](int count) {
       // All that is read is read before any of it is written: values and masks first.
-      for (copy_ = 0; copy_ < count; ++copy_) {
+      side_by_side(count, [&](int copy) {
+        copy_ = copy;
         for (const Sink& sink : sinks) {
           value(sink.touches_memory() ? sink.operands()[1] : sink.value, coordinates_, copy_);
           if (sink.store != nullptr && sink.store->operands.size() > 2)
             mask(sink.store->operands[2], coordinates_, copy_);
         }
-      }
+      });
       for (copy_ = 0; copy_ < count; ++copy_) {
         for (const Sink& sink : sinks)
           sink.atomic != nullptr ? atomic(sink, coordinates_) : store(sink, coordinates_, copy_);

@@ -54,13 +54,10 @@ void Nest::prefetch_next(const ttir::Operation& load, int64_t size, const std::s
 }
 
 // By how much a number, or each element of a block, grows from one program to the next: in bytes for pointers. Nothing
-// where that is not known. In a loop whose counter it depends on, programs are not what comes next.
+// where that is not known. What goes round a loop is taken to do the same in both.
 std::optional<Term> Nest::advance(const Value* value) {
   const Term still{true, 0, ""};
-  if (value->producer == nullptr) {
-    const bool argument = value->owner != nullptr && value->owner->parent->parent == nullptr;
-    return argument ? std::optional<Term>(still) : std::nullopt;
-  }
+  if (value->producer == nullptr) return value->type.tensor ? std::nullopt : std::optional<Term>(still);
   if (shared_.slots.contains(value)) return std::nullopt;
   const ttir::Operation& op = *value->producer;
   switch (op.op) {

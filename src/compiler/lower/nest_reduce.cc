@@ -143,8 +143,11 @@ std::vector<std::string> Nest::reduce_row(const ttir::Operation& op, Stream& out
   for (const auto& [atom, limit] : live.limits) {
     analysing_ = true;
     // Idle positions are combined once, since they may change the result: a sum of -0 and 0 is 0.
-    if (start && limit.upper && is_idle_beyond(op, atom))
-      live.stop.push_back(ops_.binary("add", Type::of(Scalar::kI64), limit.count, "1", 1, out));
+    if (start && limit.upper && is_idle_beyond(op, atom)) {
+      const Type index = Type::of(Scalar::kI64);
+      const std::string count = ops_.intrinsic("smax", index, {limit.count, "0"}, 1, out);
+      live.stop.push_back(ops_.binary("add", index, count, "1", 1, out));
+    }
     analysing_ = false;
   }
   int copies = start ? choose_copies({op.operands.begin(), op.operands.end()}, 8) : 1;
@@ -222,7 +225,7 @@ std::vector<std::string> Nest::reduce_strips(const ttir::Operation& op, const Li
   }
   vector_loop(out, live, from, copies, &carried, [&](int count) {
     Stream& inner = stream(static_cast<int>(loops_.size()));
-    for (int copy = 0; copy < count; ++copy) {
+    side_by_side(count, [&](int copy) {
       std::vector<std::string> before;
       const size_t first = static_cast<size_t>(copy) * columns;
       for (size_t i = 0; i < columns; ++i) before.push_back(carried[first + i].current);
@@ -232,7 +235,7 @@ std::vector<std::string> Nest::reduce_strips(const ttir::Operation& op, const Li
       const std::vector<std::string> after =
           start ? combine(op, values, before, lanes_, inner) : combine(op, before, values, lanes_, inner);
       for (size_t i = 0; i < columns; ++i) carried[first + i].current = after[i];
-    }
+    });
   });
   for (int count = copies; count > 1; count /= 2) {  // pairs of accumulators
     for (int copy = 0; copy < count / 2; ++copy) {
