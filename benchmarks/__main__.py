@@ -18,7 +18,18 @@ from typing import Any
 from . import compiling, importing, inductor, launches
 from .measure import TITLE, Ratio, processor
 
-PARTS = ("operators", "models", "randoms", "lightx2v", "pointwise", "import", "launch", "compile", "inductor", "routing")
+PARTS = (
+    "operators",
+    "models",
+    "randoms",
+    "lightx2v",
+    "pointwise",
+    "import",
+    "launch",
+    "compile",
+    "inductor",
+    "routing",
+)
 ROOT = Path(__file__).resolve().parent.parent
 
 

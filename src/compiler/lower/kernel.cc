@@ -118,7 +118,9 @@ LoweredKernel Kernel::run() {
       "exit:\n"
       "  ret void\n"
       "}\n";
-  return {module_.text(text), (arena_ + 63) / 64 * 64 + kept_, ordered_, shared_.report.text()};
+  const int64_t scratch = (arena_ + 63) / 64 * 64 + kept_;
+  const int64_t beyond = scratch > 0 ? 64 : 0;  // the last strip of a run may be read past a block's end
+  return {module_.text(text), scratch + beyond, ordered_, shared_.report.text()};
 }
 
 void Kernel::block(const ttir::Block& block) {

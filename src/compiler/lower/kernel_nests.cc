@@ -164,14 +164,20 @@ void Kernel::write_nest(Nest& nest, const std::function<void()>& otherwise) {
 void Kernel::emit(std::vector<Sink> sinks) {
   const Value* first = sinks[0].store != nullptr ? sinks[0].store->operands[0] : sinks[0].value;
   const std::vector<int64_t>& shape = first->type.shape;
-  auto nest_for = [&](Nest::Mode mode) {
-    auto nest = std::make_unique<Nest>(shared_, mode);
-    nest->make_loops(shape, natural_order(shape), last_dimension(shape));
+  auto nest_with = [&](bool runs) {
+    auto nest = std::make_unique<Nest>(shared_, Nest::Mode::kFast);
+    nest->make_loops(shape, natural_order(shape), last_dimension(shape), false, runs);
     nest->before().label = out_->label;
     return nest;
   };
+  auto make_nest = [&] {
+    const bool runs = nest_with(false)->find_runs(sinks);
+    std::unique_ptr<Nest> nest = nest_with(runs);
+    if (runs) nest->find_runs(sinks);
+    return nest;
+  };
   std::vector<const Value*> stored;
-  std::unique_ptr<Nest> nest = nest_for(Nest::Mode::kFast);
+  std::unique_ptr<Nest> nest = make_nest();
   const std::vector<const Value*> blocked = nest->check_overlap(sinks);
   if (nest->unknown_store() && sinks.size() > 1) {  // each in its own nest, so that their order stays
     store_first(loads_of(sinks), &stored, false);
@@ -181,7 +187,7 @@ void Kernel::emit(std::vector<Sink> sinks) {
   }
   if (!blocked.empty()) {
     store_first(blocked, &stored, false);
-    nest = nest_for(Nest::Mode::kFast);
+    nest = make_nest();
     nest->check_overlap(sinks);
   }
   describe(sinks, *nest);

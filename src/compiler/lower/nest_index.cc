@@ -33,12 +33,15 @@ std::string Nest::key(const ttir::Value* value, const Coordinates& at, int copy)
 }
 
 void Nest::make_loops(const std::vector<int64_t>& shape, const std::vector<size_t>& order, size_t vector_dimension,
-                      bool one_by_one) {
+                      bool one_by_one, bool runs) {
   loops_.clear();
   std::vector<int> loop_of(shape.size(), -1);
   for (size_t dimension : order) {
     if (shape[dimension] == 1 && dimension != vector_dimension) continue;
-    if (dimension == vector_dimension) vector_loop_ = loops_.size();
+    if (dimension == vector_dimension) {
+      if (runs) loops_.push_back({1, false, "", "", true});
+      vector_loop_ = loops_.size();
+    }
     loop_of[dimension] = static_cast<int>(loops_.size());
     loops_.push_back({shape[dimension], dimension == vector_dimension, ""});
   }

@@ -52,13 +52,14 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
     return to_arena(form, memory, text, copy);
   }
   const ttir::Operation& op = *sink.store;
-  const Mask on = mask(op.operands.size() > 2 ? op.operands[2] : nullptr, at, copy);
+  Mask on = mask(op.operands.size() > 2 ? op.operands[2] : nullptr, at, copy);
+  if (!run_to_.empty()) on = both(on, {false, run_mask()});
   const std::optional<Form> form = affine(op.operands[0], at);
   note_access(op, form);
   const std::string text = as_memory(element, widen(piece, element).text, lanes_, out);
   const int64_t size = ttir::bytes_of(memory.scalar);
   const std::string bits = on.all ? splat_constant("true", Scalar::kI1, false, lanes_) : widen(on.piece, kI1).text;
-  if (form && (form->coefficients[vector_loop_].is(size) || lanes_ == 1)) {
+  if (form && (lanes_ == 1 || lane_step(*form).is(size))) {
     const Piece place = address(*form, copy);
     if (on.all) {
       out.line("store " + llvm_type(memory, lanes_) + " " + text + ", ptr " + place.text + ", align " +
@@ -102,6 +103,10 @@ void Nest::to_arena(const Form& form, const Type& memory, const std::string& tex
   const Piece place = address(form, copy);
   const int64_t step = form.coefficients[vector_loop_].value;
   const int64_t size = ttir::bytes_of(memory.scalar);
+  if (!run_to_.empty()) {
+    masked_memory("store", memory, lanes_, place.text, run_mask().text, text, out);
+    return;
+  }
   if (step == size || lanes_ == 1) {
     out.line("store " + llvm_type(memory, lanes_) + " " + text + ", ptr " + place.text + ", align " +
              std::to_string(size));
