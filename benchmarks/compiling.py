@@ -64,6 +64,7 @@ def main() -> None:
 
     import torch
 
+    from . import row_kernels as rows
     from . import triton_bench as kernels
     from .launch_kernels import KERNELS
 
@@ -77,10 +78,10 @@ def main() -> None:
             lambda which=which: kernels.unary_kernel[(1,)](x, out, 1000, WHICH=which, BLOCK=1024)
             for which in ("exp", "log", "sin", "erf", "silu", "gelu")
         ),
-        lambda: kernels.softmax_kernel[(1,)](x, out, 1000, BLOCK=1024),
-        lambda: kernels.sum_kernel[(1,)](x, out, 1000, BLOCK=1024),
-        lambda: kernels.argmax_kernel[(1,)](x, index, 1000, BLOCK=1024),
-        lambda: kernels.cumsum_kernel[(1,)](x, out, 1000, BLOCK=1024),
+        lambda: rows.softmax_kernel[(1,)](x, out, 1000, LOG=False, BLOCK=1024),
+        lambda: rows.reduce_rows_kernel[(1,)](x, out, 1000, WHICH="sum", BLOCK=1024),
+        lambda: rows.reduce_rows_kernel[(1,)](x, index, 1000, WHICH="argmax", BLOCK=1024),
+        lambda: rows.cumsum_rows_kernel[(1,)](x, out, 1000, BLOCK=1024),
         lambda: kernels.matmul_kernel[(1, 1)](a, b, c, 64, 64, BM=32, BN=32, BK=32),
         lambda: kernels.matmul_kernel[(1, 1)](*(t.bfloat16() for t in (a, b, c)), 64, 64, BM=32, BN=32, BK=32),
     ]

@@ -7,19 +7,20 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 LIMIT_MS = 150.0
 
 
-def run(pairs: int) -> dict[str, Any]:
+def run(pairs: int) -> Iterator[dict[str, Any]]:
     """Medians in milliseconds over `pairs` pairs; `extra_ms` is the median of the differences within the pairs."""
     torch_alone, with_ours = [], []
     for _ in range(pairs):
         torch_alone.append(_milliseconds("import torch"))
         with_ours.append(_milliseconds("import torch, torch_fl"))
     extra = sorted(ours - alone for ours, alone in zip(with_ours, torch_alone, strict=True))
-    return {
+    yield {
         "name": "import torch_fl",
         "torch_ms": statistics.median(torch_alone),
         "both_ms": statistics.median(with_ours),

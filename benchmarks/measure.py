@@ -63,20 +63,22 @@ def ratio(
     limit: float,
     judged: str = "median",
     against: str = "cpu",
+    untimed: int = 0,
 ) -> Ratio:
     """Times `calls` calls of each, `pairs` times in turn, after one round that warms caches and pools.
 
-    limit: the ratio that is promised; `judged` names the figure that is held to it."""
-    _seconds(ours, calls)
-    _seconds(rival, calls)
+    limit: the ratio that is promised; `judged` names the figure that is held to it. untimed: calls before each of the
+    timed ones, where each side would find its output evicted by the other's."""
+    seconds(ours, calls)
+    seconds(rival, calls)
     timed = []
     for pair in range(pairs):
         if pair % 2:
-            second = _seconds(rival, calls)
-            timed.append((_seconds(ours, calls), second))
+            second = seconds(rival, calls, untimed)
+            timed.append((seconds(ours, calls, untimed), second))
         else:
-            first = _seconds(ours, calls)
-            timed.append((first, _seconds(rival, calls)))
+            first = seconds(ours, calls, untimed)
+            timed.append((first, seconds(rival, calls, untimed)))
     ratios = sorted(mine / theirs for mine, theirs in timed)
     low, high = interval_of_median(ratios)
     ours_us, rival_us = (statistics.median(column) / calls * 1e6 for column in zip(*timed, strict=True))
@@ -118,7 +120,10 @@ def interval_of_median(ordered: list[float]) -> tuple[float, float]:
     return ordered[cut], ordered[-1 - cut]
 
 
-def _seconds(work: Work, calls: int) -> float:
+def seconds(work: Work, calls: int, untimed: int = 0) -> float:
+    """Seconds of so many calls in all, after the untimed ones."""
+    for _ in range(untimed):
+        work()
     started = time.perf_counter()
     for _ in range(calls):
         work()

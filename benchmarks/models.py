@@ -9,6 +9,7 @@ from typing import Any
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
+import torch_fl  # noqa: F401  (the device, also beside another accelerator)
 
 from .measure import Ratio, ratio
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
+import torch_fl  # noqa: F401  (the device, also beside another accelerator)
 
 from .measure import Ratio, ratio
 

@@ -43,36 +43,6 @@ def unary_kernel(x, out, n, WHICH: tl.constexpr, BLOCK: tl.constexpr):
 
 
 @triton.jit
-def softmax_kernel(x, out, n, BLOCK: tl.constexpr):
-    row = tl.program_id(0)
-    c = tl.arange(0, BLOCK)
-    v = tl.load(x + row * n + c, mask=c < n, other=-float("inf"))
-    e = tl.exp(v - tl.max(v, axis=0))
-    tl.store(out + row * n + c, e / tl.sum(e, axis=0), mask=c < n)
-
-
-@triton.jit
-def sum_kernel(x, out, n, BLOCK: tl.constexpr):
-    row = tl.program_id(0)
-    c = tl.arange(0, BLOCK)
-    tl.store(out + row, tl.sum(tl.load(x + row * n + c, mask=c < n, other=0.0), axis=0))
-
-
-@triton.jit
-def argmax_kernel(x, out, n, BLOCK: tl.constexpr):
-    row = tl.program_id(0)
-    c = tl.arange(0, BLOCK)
-    tl.store(out + row, tl.argmax(tl.load(x + row * n + c, mask=c < n, other=-float("inf")), axis=0))
-
-
-@triton.jit
-def cumsum_kernel(x, out, n, BLOCK: tl.constexpr):
-    row = tl.program_id(0)
-    c = tl.arange(0, BLOCK)
-    tl.store(out + row * n + c, tl.cumsum(tl.load(x + row * n + c, mask=c < n, other=0.0), 0), mask=c < n)
-
-
-@triton.jit
 def matmul_kernel(a, b, c, N, K, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr):
     rows = tl.program_id(0) * BM + tl.arange(0, BM)
     columns = tl.program_id(1) * BN + tl.arange(0, BN)
@@ -124,28 +94,11 @@ def main() -> None:
     for which, rival in rivals.items():
         source = y if which == "log" else x
         report(f"{which} 1M", partial(unary_kernel[grid], source, out, n, WHICH=which, BLOCK=4096), rival, n)
-    for rows, columns in ((64, 1024), (4096, 1024)):
-        rows_of(rows, columns)
     for dtype in (torch.float32, torch.bfloat16):
         a, b, c = (torch.randn(512, 512).to(dtype) for _ in range(3))
         blocks = {"BM": 128, "BN": 128, "BK": 128}
         ours = partial(matmul_kernel[(4, 4)], a, b, c, 512, 512, **blocks)
         report(f"mm 512 {str(dtype)[6:]}", ours, partial(torch.mm, a, b, out=c), 512**3)
-
-
-def rows_of(rows: int, columns: int) -> None:
-    """Kernels with one program a row."""
-    a, b, c = torch.randn(rows, columns), torch.empty(rows, columns), torch.empty(rows)
-    index = torch.empty(rows, dtype=torch.int64)
-    block, size, grid = triton.next_power_of_2(columns), rows * columns, (rows,)
-    for name, kernel, out, rival in (
-        ("softmax", softmax_kernel, b, torch.softmax),
-        ("sum", sum_kernel, c, torch.sum),
-        ("argmax", argmax_kernel, index, torch.argmax),
-        ("cumsum", cumsum_kernel, b, torch.cumsum),
-    ):
-        ours = partial(kernel[grid], a, out, columns, BLOCK=block)
-        report(f"{name} {rows}x{columns}", ours, partial(rival, a, -1, out=out), size)
 
 
 if __name__ == "__main__":

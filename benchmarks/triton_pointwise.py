@@ -1,7 +1,7 @@
 """Pointwise, transposed and indexed Triton kernels on the CPU against PyTorch's operators: part `pointwise`.
 
-The kernels have the forms that people and libraries write: one dimension in blocks of 1024, tiles of two dimensions with
-strides as arguments, Inductor's flat index taken apart by `//` and `%`. They are launched as compiled kernels: what
+The kernels have the forms that people and libraries write: blocks of 1024 in one dimension, tiles of two with strides
+as arguments, Inductor's flat index taken apart by `//` and `%`. They are launched as compiled kernels: what
 `kernel[grid]` adds in Python to find one is the part `launch`. Both sides write the same output, allocated before. Each
 row stands once with one thread, held to a limit, and once with two, told only.
 """

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from flagos import __version__
-from flagos.commands import doctor, explain, routes, triton
+from flagos.commands import doctor, explain, routes, triton, tune
 
-SUBCOMMANDS = (doctor, routes, explain, triton)
+#: A NAME may have two words: 'routes' takes an operator, but for the word 'tune'.
+SUBCOMMANDS = (doctor, routes, tune, explain, triton)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -31,9 +32,16 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _with_joined_names(words: list[str]) -> list[str]:
+    """The words with the name of a command of two words as one, which is what argparse knows it by."""
+    names = [command.NAME for command in SUBCOMMANDS if " " in command.NAME]
+    joined = next((name for name in names if words[:2] == name.split()), None)
+    return [joined, *words[2:]] if joined else words
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0, 1 for what it found wrong, 2 for what the caller got wrong."""
-    arguments = build_parser().parse_args(argv)
+    arguments = build_parser().parse_args(_with_joined_names(sys.argv[1:] if argv is None else list(argv)))
     try:
         return arguments.run(arguments)
     except BrokenPipeError:

@@ -177,6 +177,7 @@ def explain(operator: Operator, *args: Any, driver: str | None = None, **kwargs:
     device, unless it is named. Nothing is run. ValueError for an unknown operator or driver, with a suggestion.
     """
     tensors = [leaf for leaf in _pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+    _ops.device_count()  # finds the drivers
     if driver is None:
         on_device = next((tensor.device.index for tensor in tensors if tensor.device.type == "flagos"), None)
         driver = _driver_of(on_device)

@@ -15,9 +15,6 @@ struct OwnKernelEntry {
   OwnKernel run;
 };
 
-// All tables below, joined.
-std::vector<OwnKernelEntry> own_kernels();
-
 std::vector<OwnKernelEntry> recurrent_kernels();  // recurrent.cc
 std::vector<OwnKernelEntry> random_kernels();     // random.cc
 

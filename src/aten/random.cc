@@ -335,11 +335,4 @@ std::vector<OwnKernelEntry> random_kernels() {
           {"rrelu_with_noise.out", &run_philox<&rrelu_with_noise_out>}};
 }
 
-std::vector<OwnKernelEntry> own_kernels() {
-  auto all = random_kernels();
-  const auto recurrent = recurrent_kernels();
-  all.insert(all.end(), recurrent.begin(), recurrent.end());
-  return all;
-}
-
 }  // namespace flagos

@@ -76,7 +76,9 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   declare_cpu_target();
   auto& dispatcher = c10::Dispatcher::singleton();
   std::unordered_map<std::string_view, OwnKernel> own;
-  for (const auto& kernel : own_kernels()) own.emplace(kernel.name, kernel.run);
+  for (const auto& kernels : {random_kernels(), recurrent_kernels()}) {
+    for (const auto& kernel : kernels) own.emplace(kernel.name, kernel.run);
+  }
   std::unordered_map<std::string, ShortWay> short_ways;
   for (const auto& ways : {elementwise_short_ways(), unboxed_ways()}) {
     for (const auto& way : ways) short_ways.emplace(way.name, way);

@@ -347,6 +347,7 @@ void Router::remove_override(int32_t handle) {
     changed.erase(found);
     change_overrides(std::move(changed), pattern);
   });
+  ask_for_kernels();  // the rule that decides now may want an operator whole
 }
 
 void Router::change_overrides(std::vector<Rule> changed, const std::string& pattern) {

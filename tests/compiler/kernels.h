@@ -1,4 +1,5 @@
-// The kernels that stand beside the tests as text, printed by stock Triton 3.6.0 from kernels of our own.
+// The kernels that stand beside the tests as text: printed by stock Triton 3.6.0 from kernels of our own, or (floats,
+// integers, rare) written by hand for the operations that those lack.
 #ifndef FLAGOS_TESTS_COMPILER_KERNELS_H_
 #define FLAGOS_TESTS_COMPILER_KERNELS_H_
 

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <set>
+
 #include "base/error.h"
 #include "compiler/ttir/float_bits.h"
 #include "compiler/ttir/printer.h"
@@ -35,6 +38,28 @@ TEST(Parser, reads_every_kernel_and_prints_what_it_reads_again) {
     verify(*again);
     EXPECT_EQ(print(*again), once) << name;
   }
+}
+
+// What is mutated can only reach what the kernels hold.
+TEST(Parser, the_kernels_hold_every_operation) {
+  std::set<std::string> held;
+  const std::function<void(const Block&)> visit = [&](const Block& block) {
+    for (const Operation* op : block.operations) {
+      held.insert(name_of(op->op));
+      for (const Region* region : op->regions)
+        for (const Block* inner : region->blocks) visit(*inner);
+    }
+  };
+  for (const auto& [name, text] : test::kernels()) {
+    const auto module = parse(text);
+    for (const Block* block : module->function.body->blocks) visit(*block);
+  }
+  for (const char* name : {
+#define FL_TTIR_OP(enumerator, name, syntax, rule, effect) name,
+#include "compiler/ttir/ops.def"
+#undef FL_TTIR_OP
+       })
+    EXPECT_TRUE(held.contains(name)) << name;
 }
 
 TEST(Parser, knows_names_with_a_minus_and_several_results) {

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from flagos.route_tuning import calls
 from flagos.triton.native import launch_count
 from torch.utils._pytree import tree_map
 from torch_fl import routing
 
 from tests.conformance.comparison import Comparison, Tolerance
-from tests.flaggems import calls
+from tests.flaggems import running
 from tests.flaggems.expectations import RANDOM, TOLERANCES, UNSERVED, WITHOUT_GAPS
 
 _NARROW = (torch.float16, torch.bfloat16)
@@ -38,7 +39,7 @@ def check(entry: str, most: int) -> Outcome:
         made = calls.calls(entry, dtype, most)
         variants = [(f"call {number}", call) for number, call in enumerate(made)]
         if made and entry not in WITHOUT_GAPS:
-            variants.append(("call 0 with gaps", calls.strided(made[0])))
+            variants.append(("call 0 with gaps", running.strided(made[0])))
         before, declined = outcome.calls, outcome.declined
         for name, call in variants:
             for gradient in (False, True):
@@ -63,13 +64,13 @@ def _one(
     where: str,
 ) -> None:
     try:
-        expected = calls.run(operator, call, "cpu", gradient)
+        expected = running.run(operator, call, "cpu", gradient)
     except (RuntimeError, NotImplementedError):
         return  # the CPU has no such kernel or gradient
     torch.ops.flagos.ledger_clear()
     before = launch_count()
     try:
-        actual = calls.run(operator, call, "flagos", gradient)
+        actual = running.run(operator, call, "flagos", gradient)
         found = _difference(entry, operator, call, gradient, dtype, expected, actual)
     except Exception as error:  # whatever the CPU did not raise is the finding
         found = f"{type(error).__name__}: {error}"[:400]
@@ -94,7 +95,7 @@ def _difference(
     if found is None or dtype not in _NARROW:
         return found
     try:
-        wide = calls.run(operator, tree_map(_widened, call), "cpu", gradient)
+        wide = running.run(operator, tree_map(_widened, call), "cpu", gradient)
     except (RuntimeError, NotImplementedError):
         return found
     return comparison.difference(tree_map(_like, wide, actual), actual, placed=True) and found

@@ -7,19 +7,22 @@ their operands and references, PyTorch's CPU kernels serve, as the device's own 
 
 from __future__ import annotations
 
-import json
+import faulthandler
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import pytest
+import records  # beside this file: the runner puts its folder on the path
 import torch
 import torch_fl
 from flagos.triton.native import launch_count
 
 TARGETS = torch_fl.integration.FLAGGEMS_TARGETS
+FOLDER = Path(os.environ["FLAGGEMS_RECORDS"])
 
 
 class Routed:
@@ -55,22 +58,36 @@ def pytest_configure() -> None:
     flag_gems.use_gems = Routed
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With FLAGGEMS_SAMPLE=n only n cases of each test function, evenly spread."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With FLAGGEMS_SAMPLE=n only n cases of each test function, evenly spread; and only what has no record yet."""
     most = int(os.environ.get("FLAGGEMS_SAMPLE", "0"))
-    if most < 1:
-        return
-    functions: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        functions.setdefault(item.nodeid.split("[")[0], []).append(item)
-    kept = []
-    for cases in functions.values():
-        step = max(1, -(-len(cases) // most))
-        kept += cases[::step]
-    items[:] = kept
+    if most > 0:
+        functions: dict[str, list[pytest.Item]] = {}
+        for item in items:
+            functions.setdefault(item.nodeid.split("[")[0], []).append(item)
+        items[:] = [item for cases in functions.values() for item in cases[:: max(1, -(-len(cases) // most))]]
+    ended: dict[str, dict[str, records.Record]] = {}
+    for file in sorted({_file(item) for item in items}):
+        ended[file] = records.read(FOLDER, file)
+        records.add(FOLDER, file, at=f"{os.environ['FLAGGEMS_REVISION']} on {_processor()}")
+    items[:] = [item for item in items if item.nodeid not in ended[_file(item)]]
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if report.failed and report.nodeid:
+        records.add_failure(FOLDER, report.nodeid.removeprefix("tests/"), report.longreprtext[-2000:])
 
 
 _BEFORE = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A case that takes longer than the limit ends the process, and its stack is told."""
+    records.add(FOLDER, _file(item), begun=item.nodeid)
+    faulthandler.dump_traceback_later(float(os.environ["FLAGGEMS_LIMIT"]), exit=True, file=sys.__stderr__)
+    yield
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
@@ -82,19 +99,27 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         item.stash[_BEFORE] = launch_count()
     if report.when != "call" and report.outcome == "passed":
         return
-    error = ""
+    error, where = "", []
     if call.excinfo is not None:
         error = f"{type(call.excinfo.value).__name__}: {call.excinfo.value}"[:2000]
-    record = {
-        "case": item.nodeid,
-        "outcome": report.outcome if report.when == "call" or report.outcome == "skipped" else "failed",
-        "launches": launch_count() - item.stash[_BEFORE] if report.when == "call" else 0,
-        "reached": sorted({row.operator for row in torch_fl.routing.report() if row.target in TARGETS}),
-        "error": error,
-        "where": [f"{Path(str(entry.path)).name}:{entry.lineno + 1}" for entry in call.excinfo.traceback[-6:]]
-        if call.excinfo is not None
-        else [],
-        "seconds": round(call.duration, 3),
-    }
-    with Path(os.environ["FLAGGEMS_RECORDS"]).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+        where = [f"{Path(str(entry.path)).name}:{entry.lineno + 1}" for entry in call.excinfo.traceback[-6:]]
+    records.add(
+        FOLDER,
+        _file(item),
+        case=item.nodeid,
+        outcome=report.outcome if report.when == "call" or report.outcome == "skipped" else "failed",
+        launches=launch_count() - item.stash[_BEFORE] if report.when == "call" else 0,
+        reached=sorted({row.operator for row in torch_fl.routing.report() if row.target in TARGETS}),
+        error=error,
+        where=where,
+        seconds=round(call.duration, 3),
+    )
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.split("::")[0].removeprefix("tests/")
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown processor")

@@ -1,4 +1,4 @@
-"""Which of FlagGems' own cases can be judged on this device, and what the others lack.
+"""Verdicts on FlagGems' own cases: which can be judged on this device, what the others lack, and the figures.
 
 A case is excluded for a reason of FlagGems, of its tests or of PyTorch alone, never because of what our compiler
 refuses or gets wrong.
@@ -7,7 +7,22 @@ refuses or gets wrong.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+NO_LAUNCH = "no compiled kernel was launched"
+
+
+@dataclass(frozen=True)
+class Case:
+    """How a case ended."""
+
+    name: str
+    verdict: str  # "passed", "failed", "excluded" or "skipped"
+    why: str
+    where: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,3 +58,76 @@ EXCLUSIONS = (
 def excluded(case: str, error: str) -> str | None:
     """Why the case cannot be judged; None when it can."""
     return next((row.reason for row in EXCLUSIONS if row.matches(case, error)), None)
+
+
+def judge(record: Mapping[str, Any]) -> Case:
+    """The verdict on a record of the plugin."""
+    name, error, where = record["case"], record["error"], tuple(record["where"])
+    if record["outcome"] == "skipped":
+        return Case(name, "skipped", error)
+    if record["outcome"] == "passed" and record["launches"] > 0:
+        return Case(name, "passed", "")
+    if record["outcome"] == "failed":
+        why = error
+    elif record["reached"]:
+        why = f"{NO_LAUNCH} by {', '.join(record['reached'])}"
+    else:
+        why = NO_LAUNCH
+    reason = excluded(name, why)
+    return Case(name, "excluded" if reason else "failed", reason or why, where)
+
+
+def judge_all(records: Sequence[Mapping[str, Any]]) -> list[Case]:
+    return [judge(record) for record in records]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The figures of a run."""
+
+    cases: int
+    judged: int
+    passed: int
+    failed: int
+    excluded: int
+    skipped: int
+    revisions: tuple[str, ...]  # commits and processors that the cases ran at
+    unfinished: tuple[str, ...]  # files that were not run to their end
+    not_passed: tuple[Case, ...]
+
+    @classmethod
+    def of(cls, cases: Sequence[Case], revisions: Sequence[str], unfinished: Sequence[str]) -> Report:
+        count = Counter(case.verdict for case in cases)
+        return cls(
+            len(cases),
+            count["passed"] + count["failed"],
+            *(count[verdict] for verdict in ("passed", "failed", "excluded", "skipped")),
+            tuple(revisions),
+            tuple(unfinished),
+            tuple(case for case in cases if case.verdict != "passed"),
+        )
+
+    @property
+    def share(self) -> float:
+        """Of the judged cases, those that passed."""
+        return self.passed / self.judged if self.judged else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "share": self.share}
+
+    def __str__(self) -> str:
+        lines = [f"at {revision}" for revision in self.revisions]
+        lines += [f"not run to the end: {', '.join(self.unfinished)}"] if self.unfinished else []
+        lines.append(
+            f"{self.cases} cases: {self.judged} judged, {self.passed} passed ({self.share:.2%}), {self.failed} failed, "
+            f"{self.excluded} excluded, {self.skipped} skipped by FlagGems"
+        )
+        for verdict in ("failed", "excluded", "skipped"):
+            kinds = Counter(_kind(case.why) for case in self.not_passed if case.verdict == verdict)
+            lines += [f"  {verdict:9}{number:6}  {why}" for why, number in kinds.most_common()]
+        return "\n".join(lines)
+
+
+def _kind(why: str) -> str:
+    """Errors of one kind differ in numbers alone."""
+    return re.sub(r"0x[0-9a-f]+|\d+", "#", why.split("\n")[0])[:160]

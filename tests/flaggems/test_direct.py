@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 import torch_fl  # noqa: F401  registers the device, and the import hook of flag_gems
 from flagos.flaggems import package
+from flagos.route_tuning.arguments import BOTH, FLOATS, INTEGERS, Maker
 from flagos.triton.native import launch_count
 
-from tests.flaggems.arguments import BOTH, FLOATS, INTEGERS, Maker
 from tests.flaggems.checking import tolerances
 from tests.flaggems.expectations import DIRECT
 

@@ -13,6 +13,7 @@
 #include <iterator>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
@@ -59,7 +60,7 @@ class Mutator {
     if (input.empty()) input.push_back('\0');
     const size_t at = below(input.size());
     const size_t length = 1 + below(std::min<size_t>(input.size() - at, 64));
-    switch (below(8)) {
+    switch (below(10)) {
       case 0:
         input[at] = static_cast<char>(input[at] ^ (1 << below(8)));
         break;
@@ -81,6 +82,10 @@ class Mutator {
       case 6:
         splice(input, at);
         break;
+      case 7:
+      case 8:
+        change_word(input, at);
+        break;
       default:
         input.resize(at);
         break;
@@ -100,6 +105,26 @@ class Mutator {
     const std::string& other = seeds_[below(seeds_.size())];
     const size_t from = below(other.size());
     input.replace(at, std::string::npos, other, from, std::string::npos);
+  }
+
+  // Where text is read, what still has its form gets further than noise: the word at `at` becomes one of a seed, if one
+  // that begins alike is met.
+  void change_word(std::string& input, size_t at) {
+    constexpr int kTries = 30;
+    const auto word_at = [](const std::string& text, size_t place) {
+      const size_t blank = text.find_last_of(" \n", place);
+      const size_t start = blank == std::string::npos ? 0 : blank + 1;
+      return std::pair(start, std::min(text.find_first_of(" \n", start), text.size()) - start);
+    };
+    const auto [start, length] = word_at(input, at);
+    for (int tries = 0; length > 0 && tries < kTries; ++tries) {
+      const std::string& other = seeds_[below(seeds_.size())];
+      if (other.empty()) continue;
+      const auto [from, count] = word_at(other, below(other.size()));
+      if (count == 0 || other[from] != input[start]) continue;
+      input.replace(start, length, other, from, count);
+      return;
+    }
   }
 
   std::vector<std::string> seeds_;

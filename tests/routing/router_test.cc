@@ -348,6 +348,17 @@ TEST_F(RoutingTest, a_kernel_is_asked_for_when_nothing_can_serve_or_a_target_has
   EXPECT_EQ(made, (std::vector<std::string>{"zeros", "ones"}));
 }
 
+TEST_F(RoutingTest, a_rule_that_decides_again_when_an_override_ends_asks_for_kernels) {
+  made.clear();
+  declare("zeros", "cpu", make);
+  const Folder folder;
+  environment.set("FLAGOS_BACKEND_CONFIG", folder.write("a.conf", "zeros = fast, cpu\n"));
+  const int32_t handle = router.add_override("*", "cpu", nullptr);
+  EXPECT_TRUE(made.empty());
+  router.remove_override(handle);
+  EXPECT_EQ(made, std::vector<std::string>{"zeros"});
+}
+
 TEST_F(RoutingTest, a_conf_file_asks_for_kernels_when_it_is_read) {
   made.clear();
   declare("zeros", "cpu", make);

@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "drivers/linked_in.h"
-#include "fake_driver.h"
+#include "fake_driver_table.h"
 #include "flagos/flagos.h"
 #include "runtime/devices.h"
 

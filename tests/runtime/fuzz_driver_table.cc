@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "fake_driver.h"
+#include "fake_driver_table.h"
 #include "runtime/driver_list.h"
 
 namespace {

@@ -2,8 +2,8 @@
 
     python -m tests.triton.random_programs SEED COUNT OUTPUT.pt
 
-writes the sources, runs them with whatever Triton is asked to be (TRITON_INTERPRET), and saves what they stored. bf16
-is left out: the interpreter cuts it off where hardware rounds.
+writes the sources, runs them with whatever Triton is asked to be (TRITON_INTERPRET), and saves what they stored. What a
+program may say is in program_forms.py.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-HEADER = "import triton\nimport triton.language as tl\n\n"
-INPUT = 1 << 12
-OPERATION = re.compile(r"\b(?:arith|math|scf|tt)\.[a-z_0-9]+")
+from tests.triton import program_forms as forms
+
+INPUT = 1 << 14  # elements: more than any program reads
+HOLE = re.compile(r"\{(\w+)\}")
 
 
 class Program:
@@ -25,154 +27,132 @@ class Program:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.rows = self.random.choice([1, 2, 4, 8, 16])
-        self.columns = self.random.choice([1, 2, 8, 16, 32, 64, 128])
+        self.rows = self.random.choice([1, 2, 4, 8, 16, 32])
+        self.columns = self.random.choice([1, 2, 8, 16, 32, 64, 128, 256])
+        self.depth = self.random.choice([1, 2, 4, 8, 16, 32])
+        self.programs = self.random.choice([1, 1, 2, 3])
         self.size = self.random.randint(1, self.rows * self.columns)
+        self.stride = self.random.choice([1, 2, 3])
         self.floats = ["a", "b"]
+        self.exact = ["a", "b"]  # those whose bits the interpreter has too
+        self.rounded = False  # whether the form that was filled last has other operands
         self.integers = ["i", "j"]
         self.lines: list[str] = []
         self.names = 0
+        if self.random.random() < 0.05:
+            self.lines += ["if n > 1000000:", "    return"]
         for _ in range(self.random.randint(3, 14)):
-            self.statement("    ", nested=False)
+            self.statement()
 
-    def name(self) -> str:
+    def filled(self, form: str, **fixed: str) -> str:
+        """A form with its holes filled: each name once, but a nested expression anew at each place."""
+        drawn = dict(fixed)
+
+        def fill(hole: re.Match[str]) -> str:
+            name = hole[1]
+            if name == "float":
+                return self.filled(self.random.choice(self.float_forms()))
+            if name not in drawn:
+                drawn[name] = self.drawn(name)
+            if name in ("x", "y") and drawn[name] not in self.exact:
+                self.rounded = True
+            return drawn[name]
+
+        return HOLE.sub(fill, form)
+
+    def drawn(self, name: str) -> str:
+        pick = self.random
+        if name in ("x", "y"):
+            return pick.choice(self.floats)
+        if name in ("e", "f"):
+            return pick.choice(self.exact)
+        if name in ("i", "j"):
+            return pick.choice(self.integers)
+        if name == "condition":
+            return self.filled(pick.choice(forms.CONDITIONS))
+        return pick.choice(forms.CHOICES[name])
+
+    def float_forms(self) -> list[str]:
+        paired = forms.PAIRED_FLOAT if self.columns >= 2 else []
+        return forms.EXACT_FLOAT + forms.ROUNDED_FLOAT + paired + (forms.SHORT_FLOAT if self.columns <= 8 else [])
+
+    def statement(self) -> None:
+        pick = self.random
         self.names += 1
-        return f"v{self.names}"
-
-    def condition(self) -> str:
-        pick = self.random
-        if pick.random() < 0.5:
-            return f"({pick.choice(self.floats)} {pick.choice(['<', '>=', '!='])} {pick.choice(self.floats)})"
-        return f"(({pick.choice(self.integers)} & 3) == {pick.randint(0, 3)})"
-
-    def float_value(self) -> str:
-        pick = self.random
-        x, y, i = pick.choice(self.floats), pick.choice(self.floats), pick.choice(self.integers)
-        return pick.choice([
-            f"{x} + {y}", f"{x} - {y}", f"{x} * 0.5 + {y} * 0.25", f"tl.maximum({x}, {y})", f"tl.minimum({x}, {y})",
-            f"tl.abs({x})",
-            f"tl.where({self.condition()}, {x}, {y})", f"tl.exp(-tl.abs({x}))", f"tl.sqrt(tl.abs({x}))", f"tl.sin({x})",
-            f"tl.floor({x})", f"{x} / (1.0 + tl.abs({y}))", f"({i} & 255).to(tl.float32)",
-            f"{x}.to(tl.float16).to(tl.float32)",
-            f"{x} + tl.sum({y} * 0.01, axis=1)[:, None]",
-            f"{x} - tl.max({y}, axis=0)[None, :]", f"{x} * 0.5 + tl.min({y}, axis=1)[:, None] * 0.5",
-            f"tl.cumsum({x} * 0.01, axis={pick.randint(0, 1)})", "scale + " + x,
-            f"tl.trans(tl.reshape({x}, (N, M)))", f"tl.load(x + ({i} & {INPUT - 1}))",
-            f"tl.load(y + r * N + c, mask={self.condition()}, other=0.5)",
-            f"tl.exp2(-tl.abs({x}))", f"tl.log(1.0 + tl.abs({x}))", f"tl.log2(1.0 + tl.abs({x}))", f"tl.cos({x})",
-            f"tl.math.erf({x})", f"tl.rsqrt(1.0 + tl.abs({x}))", f"tl.ceil({x})", f"tl.fma({x}, 0.5, {y})",
-            f"tl.div_rn({x}, 2.0 + tl.abs({y}))", f"tl.sqrt_rn(tl.abs({x}))", f"-{x}",
-            f"tl.gather({x}, {i} & (N - 1), axis=1)", f"tl.cumsum({x} * 0.01, axis=1, reverse=True)",
-            f"tl.flip({x}, 1)",
-            f"{x}.to(tl.float64).to(tl.float32)", f"({i} & 255).to(tl.uint32).to(tl.float32)",
-            f"tl.where((({i} & 1) == 0), {x}, tl.sum({y} * 0.01, axis=0)[None, :])",
-            # Longer rows take seconds to compile.
-            f"tl.sort({x} + 0.0, dim=1)" if self.columns <= 8 else f"tl.ceil({y})",
-        ])  # fmt: skip
-
-    def integer_value(self) -> str:
-        pick = self.random
-        i, j, x = pick.choice(self.integers), pick.choice(self.integers), pick.choice(self.floats)
-        return pick.choice([
-            f"{i} + {j}", f"{i} - {j}", f"{i} * {j}", f"{i} & {j}", f"{i} | {j}", f"{i} ^ {j}",
-            f"{i} << {pick.randint(0, 5)}",
-            f"{i} >> {pick.randint(0, 5)}", f"{i} // {pick.choice([1, 2, 3, 7, 16])}",
-            f"{i} % {pick.choice([1, 2, 3, 7, 16])}",
-            f"tl.where({self.condition()}, {i}, {j})", f"tl.minimum({i}, {j})", f"tl.maximum({i}, {j})", f"{i} + n",
-            f"(tl.abs({x}) * 8).to(tl.int32)", f"{i}.to(tl.int8).to(tl.int32)",
-            f"({i} & 1023) + tl.sum({j} & 7, axis=1)[:, None]",
-            f"({i} & 1023) + tl.argmax({x}, axis=0)[None, :]", f"({i} & 1023) + tl.argmin({x}, axis=1)[:, None]",
-            f"tl.umulhi({i}.to(tl.uint32), {j}.to(tl.uint32)).to(tl.int32)", f"tl.abs({i})",
-            f"({i}.to(tl.uint32) // {pick.choice([1, 3, 8, 1000])}).to(tl.int32)",
-            f"({i}.to(tl.uint32) % {pick.choice([1, 3, 8, 1000])}).to(tl.int32)",
-            f"({i}.to(tl.uint32) >> {pick.randint(0, 9)}).to(tl.int32)",
-            f"({i}.to(tl.int64) * {j}).to(tl.int32)", f"({i} & 1023) + tl.max({j} & 7, axis=0)[None, :]",
-            f"({i} & 1023) + tl.xor_sum({j}, axis=1)[:, None]", f"({i} < {j}).to(tl.int32)",
-            f"tl.minimum({i}.to(tl.uint32), {j}.to(tl.uint32)).to(tl.int32)", f"{x}.to(tl.int32, bitcast=True) & 4095",
-        ])  # fmt: skip
-
-    def statement(self, indent: str, nested: bool) -> None:
-        pick = self.random
+        name = f"v{self.names}"
         kind = pick.random()
-        if kind < 0.06 and not nested:
-            carried = self.name()
-            self.lines.append(f"{indent}{carried} = {pick.choice(self.floats)}")
-            self.lines.append(f"{indent}for step in range(0, COUNT):")
-            self.lines.append(f"{indent}    {carried} = {carried} * 0.5 + tl.load(x + (i & 1023) + step)")
-            self.floats.append(carried)
-        elif kind < 0.12 and not nested:
-            carried = self.name()
-            self.lines.append(f"{indent}{carried} = {pick.choice(self.floats)}")
-            self.lines.append(f"{indent}if n > {pick.choice([0, 1000000])}:")
-            self.lines.append(f"{indent}    {carried} = {self.float_value()}")
-            self.floats.append(carried)
-        elif kind < 0.15 and not nested:
-            counted = self.name()
-            self.lines.append(f"{indent}{counted} = {pick.choice(self.integers)} & 15")
-            left = self.name()
-            self.lines.append(f"{indent}{left} = tl.max(tl.max({counted}, 1), 0)")
-            self.lines.append(f"{indent}while {left} > 3:")
-            self.lines.append(f"{indent}    {counted} = {counted} + {left}")
-            self.lines.append(f"{indent}    {left} = {left} // 2")
-            self.integers.append(counted)
-        elif kind < 0.17:
-            number = pick.choice(["atomic_add", "atomic_max", "atomic_or", "atomic_xor"])
-            place, value = pick.choice(self.integers), pick.choice(self.integers)
-            self.lines.append(f"{indent}tl.{number}(tally + ({place} & 7), {value}, mask={self.condition()})")
-        elif kind < 0.2:
-            self.lines.append(f"{indent}tl.store(out + r * N + c, {pick.choice(self.floats)}, mask={self.condition()})")
-            back = self.name()
-            self.lines.append(f"{indent}{back} = tl.load(out + r * N + c)")
-            self.floats.append(back)
-        elif kind < 0.7:
-            value, name = self.float_value(), self.name()
-            self.lines.append(f"{indent}{name} = tl.clamp({value}, -1000.0, 1000.0)")
+        if kind < 0.15:
+            self.lines += self.filled(pick.choice(forms.FLOAT_STATEMENTS), new=name).split("\n")
+            self.lines.append(f"{name} = tl.clamp({name}, -1000.0, 1000.0)")
             self.floats.append(name)
+        elif kind < 0.27:
+            self.lines += self.filled(pick.choice(forms.INTEGER_STATEMENTS), new=name).split("\n")
+            self.integers.append(name)
+        elif kind < 0.7:
+            form = pick.choice(self.float_forms())
+            self.rounded = form in forms.ROUNDED_FLOAT
+            self.lines.append(f"{name} = tl.clamp({self.filled(form)}, -1000.0, 1000.0)")
+            self.floats.append(name)
+            if not self.rounded:
+                self.exact.append(name)
         else:
-            value, name = self.integer_value(), self.name()
-            self.lines.append(f"{indent}{name} = {value}")
+            self.lines.append(f"{name} = {self.filled(pick.choice(forms.EVERY_INTEGER))}")
             self.integers.append(name)
 
-    def source(self, number: int) -> str:
-        body = "\n".join(self.lines)
+    def source(self, number: int, interpreted: bool) -> str:
+        # The interpreter cannot count to a number that is an argument.
+        few = "few: tl.constexpr" if interpreted else "few"
+        body = "\n".join("    " + line for line in self.lines)
         return (
-            f"@triton.jit\ndef program_{number}(x, y, p, q, out, whole, tally, n, scale, COUNT: tl.constexpr, "
-            "M: tl.constexpr, N: tl.constexpr):\n"
+            f"@triton.jit(debug=True)\ndef program_{number}(x, y, p, q, out, whole, half, bytes, flags, sums, tally, "
+            f"cells, wide, n, scale, stride, {few}, INTERPRETED: tl.constexpr, COUNT: tl.constexpr, "
+            "SPAN: tl.constexpr, M: tl.constexpr, N: tl.constexpr, K: tl.constexpr):\n"
             "    r = tl.arange(0, M)[:, None]\n    c = tl.arange(0, N)[None, :]\n    mask = r * N + c < n\n"
-            "    a = tl.load(x + r * N + c, mask=mask, other=0.0)\n    b = tl.load(y + c + r * 3)\n"
-            "    i = tl.load(p + r * N + c, mask=mask, other=7)\n    j = tl.load(q + c * M + r)\n"
-            f"{body}\n"
+            "    k = tl.arange(0, K)[None, :]\n    kt = tl.arange(0, K)[:, None]\n    cell = 8 + r * N + c\n"
+            # Each program has parts of its own in what is written, so that their order does not matter.
+            + "".join(f"    {name} += tl.program_id(0) * SPAN\n" for name in WRITTEN)
+            + "    a = tl.load(x + r * N + c + tl.program_id(0) * 8, mask=mask, other=0.0)\n"
+            "    b = tl.load(y + c + r * 3)\n    i = tl.load(p + r * N + c, mask=mask, other=7)\n"
+            f"    j = tl.load(q + c * M + r)\n{body}\n"
             f"    tl.store(out + r * N + c, {self.floats[-1]} + {self.random.choice(self.floats)}, mask=mask)\n"
             f"    tl.store(whole + r * N + c, {self.integers[-1]})\n\n\n"
         )
 
 
-def run(seed: int, count: int) -> list[tuple[str, list, list[str]]]:
-    """Each program's source, the blocks that it stored, and the operations of its tile IR."""
-    import torch
+#: What a program writes, by the name of its argument.
+WRITTEN = ("out", "whole", "half", "bytes", "flags", "sums", "tally", "cells", "wide")
 
+
+def run(seed: int, count: int) -> list[tuple[str, list[Any], str]]:
+    """Each program's source, the tensors of WRITTEN after it, and its tile IR ("" from the interpreter)."""
+    import torch
+    import triton
+
+    types = dict(zip(WRITTEN, (torch.float32, torch.int32, torch.float16, torch.int8, torch.bool, torch.float32,
+                               torch.int32, torch.int32, torch.int64), strict=True))  # fmt: skip
+    interpreted = triton.knobs.runtime.interpret
     programs = [Program(seed * 100_000 + number) for number in range(count)]
-    sources = [program.source(number) for number, program in enumerate(programs)]
+    sources = [program.source(number, interpreted) for number, program in enumerate(programs)]
     results = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "programs.py"
-        path.write_text(HEADER + "".join(sources))
+        path.write_text(forms.HEADER + "".join(sources))
         spec = importlib.util.spec_from_file_location("programs", path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         for number, program in enumerate(programs):
             torch.manual_seed(number)
-            x, y = torch.randn(2 * INPUT), torch.randn(2 * INPUT)
+            x, y = torch.randn(INPUT), torch.randn(INPUT)
             p, q = (torch.randint(-1000, 1000, (INPUT,), dtype=torch.int32) for _ in range(2))
-            size = program.rows * program.columns
-            out, whole = torch.zeros(size + 32), torch.zeros(size + 32, dtype=torch.int32)
+            span = program.rows * program.columns + 32
+            written = [torch.zeros(program.programs * span, dtype=dtype) for dtype in types.values()]
             kernel = getattr(module, f"program_{number}")
-            tally = torch.zeros(8, dtype=torch.int32)
-            shape = {"M": program.rows, "N": program.columns}
-            compiled = kernel[(1,)](x, y, p, q, out, whole, tally, program.size, 0.5, COUNT=3, **shape)
+            compiled = kernel[(program.programs,)](
+                x, y, p, q, *written, program.size, 0.5, program.stride, program.size & 3, COUNT=3, SPAN=span,
+                INTERPRETED=interpreted, M=program.rows, N=program.columns, K=program.depth,
+            )  # fmt: skip
             # The interpreter compiles nothing.
-            operations = OPERATION.findall(compiled.asm["tile"]) if hasattr(compiled, "asm") else []
-            results.append((sources[number], [out, whole, tally], operations))
+            results.append((sources[number], written, compiled.asm["tile"] if hasattr(compiled, "asm") else ""))
     return results
 
 

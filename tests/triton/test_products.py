@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 from flagos.triton import llvm, native
 
-from benchmarks.triton_products import addmm_kernel, attention_kernel, mm_kernel, peeled_kernel
+from benchmarks.product_kernels import addmm_kernel, attention_kernel, mm_kernel, peeled_kernel
 
 BLOCKS = {"BM": 32, "BN": 64, "BK": 32}
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3, torch.int8: 0}

@@ -50,8 +50,8 @@ def examine() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
     }
-    findings["packages"] = {name: _version_of(name) for name in _PACKAGES}
-    findings["cpu"] = _cpu()
+    findings["packages"] = {name: version_of(name) for name in _PACKAGES}
+    findings["cpu"] = cpu()
     findings.update(libraries=None, drivers=[], devices=[], conf=[], targets=[], environment=[])
     try:
         findings["libraries"] = {"folder": str(libraries.folder()), "torch": sorted(libraries.built_for())}
@@ -91,14 +91,16 @@ def _examine_devices(findings: dict[str, Any], problems: list[str]) -> None:
         problems.append(str(error))
 
 
-def _version_of(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """The installed version; None where the package is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
 
 
-def _cpu() -> dict[str, Any]:
+def cpu() -> dict[str, Any]:
+    """The processor's name and those of its features that kernels choose by."""
     # What kernels can count on; the names are those of the kernel's own list.
     interesting = (
         "sse4_2",

@@ -106,8 +106,6 @@ class CpuBackend(BaseBackend):
         passes.common.add_symbol_dce(manager)
         passes.ttir.add_loop_unroll(manager)
         manager.run(module, "make_ttir")
-        metadata["name"] = module.get_entry_func_name()
-        metadata["shared"] = 0
         return module
 
     def add_stages(self, stages: dict[str, Any], options: CpuOptions, language: Any) -> None:
@@ -124,6 +122,9 @@ class _Compilation:
         self.located: str | None = None
 
     def make_tile(self, module: ir.module, metadata: dict[str, Any]) -> str:
+        # Here and not a stage before: what is compiled from a .ttir file begins with this one.
+        metadata["name"] = module.get_entry_func_name()
+        metadata["shared"] = 0
         self.located = str(module)
         return module.str_nodebug()
 

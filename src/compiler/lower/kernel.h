@@ -62,6 +62,7 @@ class Kernel {
   void store_first(const std::vector<const Value*>& loads, std::vector<const Value*>* stored, bool exact);
   std::vector<const Value*> loads_of(const std::vector<Sink>& sinks) const;
   void store_block(const Value* value);
+  void store_turned(const Value* block, size_t across, size_t along, int64_t slot);
   void reduce(const Operation& op);
   void scan(const Operation& op);
   void atomic(const Operation& op);
@@ -70,6 +71,7 @@ class Kernel {
   void begin_report(const std::string& title, const std::vector<int64_t>& shape, const std::vector<const Value*>& roots,
                     int lanes);
   static std::vector<size_t> natural_order(const std::vector<int64_t>& shape);
+  static std::vector<size_t> order_to(const std::vector<int64_t>& shape, size_t last);
   static size_t last_dimension(const std::vector<int64_t>& shape);
 
   // kernel_dot.cc

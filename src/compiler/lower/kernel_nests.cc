@@ -57,8 +57,12 @@ int64_t Kernel::slot_of_result(const Value* value) {
 }
 
 std::vector<size_t> Kernel::natural_order(const std::vector<int64_t>& shape) {
+  return order_to(shape, last_dimension(shape));
+}
+
+// All dimensions, `last` innermost.
+std::vector<size_t> Kernel::order_to(const std::vector<int64_t>& shape, size_t last) {
   std::vector<size_t> order;
-  const size_t last = last_dimension(shape);
   for (size_t d = 0; d < shape.size(); ++d)
     if (d != last) order.push_back(d);
   order.push_back(last);
@@ -164,9 +168,10 @@ void Kernel::write_nest(Nest& nest, const std::function<void()>& otherwise) {
 void Kernel::emit(std::vector<Sink> sinks) {
   const Value* first = sinks[0].store != nullptr ? sinks[0].store->operands[0] : sinks[0].value;
   const std::vector<int64_t>& shape = first->type.shape;
+  size_t along = last_dimension(shape);  // the strips
   auto nest_with = [&](bool runs) {
     auto nest = std::make_unique<Nest>(shared_, Nest::Mode::kFast);
-    nest->make_loops(shape, natural_order(shape), last_dimension(shape), false, runs);
+    nest->make_loops(shape, order_to(shape, along), along, false, runs);
     nest->before().label = out_->label;
     return nest;
   };
@@ -176,8 +181,20 @@ void Kernel::emit(std::vector<Sink> sinks) {
     if (runs) nest->find_runs(sinks);
     return nest;
   };
+  if (const auto unit = nest_with(false)->stored_along(sinks); unit && shape[*unit] >= target_.lanes) along = *unit;
   std::vector<const Value*> stored;
   std::unique_ptr<Nest> nest = make_nest();
+  size_t across = 0;
+  for (const Value* block : nest->find_turned(sinks, &across)) {
+    if (block == sinks[0].value && sinks.size() == 1 && !sinks[0].as)
+      return store_turned(block, across, along, sinks[0].slot);
+    const int64_t slot = allocate(block->type, position_);
+    if (along + 1 != block->type.shape.size()) shared_.slot_units[block] = along;
+    store_turned(block, across, along, slot);
+    shared_.slots[block] = slot;
+    stored.push_back(block);
+  }
+  if (!stored.empty()) nest = make_nest();
   const std::vector<const Value*> blocked = nest->check_overlap(sinks);
   if (nest->unknown_store() && sinks.size() > 1) {  // each in its own nest, so that their order stays
     store_first(loads_of(sinks), &stored, false);
@@ -193,7 +210,22 @@ void Kernel::emit(std::vector<Sink> sinks) {
   describe(sinks, *nest);
   nest->map(sinks);
   write_nest(*nest, [&] { emit_exact(sinks); });
-  for (const Value* value : stored) shared_.slots.erase(value);
+  for (const Value* value : stored) shared_.slots.erase(value), shared_.slot_units.erase(value);
+}
+
+// A block whose loads run along `across` into scratch, where it is contiguous along `along`.
+void Kernel::store_turned(const Value* block, size_t across, size_t along, int64_t slot) {
+  const Sink sink{nullptr, block, slot};
+  Nest nest(shared_, Nest::Mode::kFast);
+  std::vector<size_t> order = order_to(block->type.shape, along);
+  std::erase(order, across);
+  order.push_back(across);
+  nest.make_loops(block->type.shape, order, across);
+  nest.before().label = out_->label;
+  describe({sink}, nest);
+  shared_.report.note("strips run along memory, squares of them are transposed");
+  nest.map_turned(block, slot);
+  write_nest(nest, [&] { emit_exact({sink}); });
 }
 
 // Tells the report what a nest is for and what was fused into it.

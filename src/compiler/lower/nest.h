@@ -39,6 +39,8 @@ struct Surroundings {
   std::unordered_map<const ttir::Value*, std::string>
       induction_total;  // of Schedule::inductions; i64, in bytes or elements
   Report report;
+  // The dimension that is contiguous in a slot, unless it is the last.
+  std::unordered_map<const ttir::Value*, size_t> slot_units = {};
 };
 
 // An i64 that is the same during the whole nest.
@@ -137,6 +139,11 @@ class Nest {
   // one quotient. Of a nest with a loop for runs it cuts them.
   bool find_runs(const std::vector<Sink>& sinks);
 
+  // The dimension along which the sinks write neighbours to neighbours, where one can be told.
+  std::optional<size_t> stored_along(const std::vector<Sink>& sinks);
+  // Blocks that the sinks rest on whose loads run across the strips; `dimension` is the one that they run along.
+  std::vector<const ttir::Value*> find_turned(const std::vector<Sink>& sinks, size_t* dimension);
+
   // ---- Assumptions. `check_overlap` returns the loads that must be done before the nest even in fast mode.
   std::vector<const ttir::Value*> check_overlap(const std::vector<Sink>& sinks);
   // How many leading positions along each dimension the masks let through, i64 in before(); "" where they say nothing.
@@ -155,6 +162,8 @@ class Nest {
 
   // ---- Complete nests. What they need comes into before(), the loops into body(), whose first block is entry().
   void map(const std::vector<Sink>& sinks);
+  // A block into the arena, contiguous along the last loop but one, while strips run along the last.
+  void map_turned(const ttir::Value* block, int64_t slot);
   // Results are scalars, or go to `slots` as blocks without the axis.
   std::vector<std::string> reduce(const ttir::Operation& op, const std::vector<int64_t>& slots);
   void scan(const ttir::Operation& op, const std::vector<int64_t>& slots);
@@ -216,6 +225,8 @@ class Nest {
   // nest_index.cc
   Coordinates operand_coordinates(const ttir::Operation& op, size_t operand, const Coordinates& at);
   Index flatten(const std::vector<int64_t>& shape, const Coordinates& at);
+  Index in_slot(const ttir::Value* block, const Coordinates& at);
+  Form slot_form(const ttir::Value* block, int64_t slot, int64_t size, const Coordinates& at);
   Coordinates unflatten(const std::vector<int64_t>& shape, const Index& index);
   Piece index_piece(const Index& index, int copy);  // an i32
   Index linear_or_opaque(const Index& index, int64_t stride, int64_t extent);
@@ -250,6 +261,15 @@ class Nest {
   void atomic(const Sink& sink, const Coordinates& at);
   static Type memory_type(const Type& element);
 
+  // nest_turn.cc
+  int directions(const ttir::Value* block, const Coordinates& at, std::map<std::string, int>* known,
+                 std::optional<size_t>* across);
+  std::optional<size_t> unit_dimension(const Form& address, int64_t size) const;
+  std::vector<std::string> transposed(std::vector<std::string> rows, const Type& element, Stream& out);
+  // The loop that the strips of one iteration follow each other in, and how far apart they are there.
+  size_t copy_loop() const { return turned_ ? vector_loop_ - 1 : vector_loop_; }
+  int64_t copy_step() const { return turned_ ? 1 : lanes_; }
+
   // nest_mask.cc
   struct Atom {
     const ttir::Value* value;
@@ -270,6 +290,7 @@ class Nest {
   void atoms(const ttir::Value* mask, const Coordinates& at, std::vector<Atom>* out);
   std::optional<Limit> limit(const Atom& atom);
   std::optional<Limit> limit(const Form& below);
+  std::optional<Limit> limit_of_row(const Form& below);
   std::optional<Form> beyond_restriction();
   Piece restriction_mask(int copy);
   std::optional<Form> below_zero(const Atom& atom);
@@ -329,6 +350,7 @@ class Nest {
   std::string entry_;
   bool unknown_store_ = false;
   bool small_remainders_ = false;
+  bool turned_ = false;               // of map_turned
   std::optional<size_t> restricted_;  // dimension
   std::string restriction_;           // i64
   std::vector<Stream*> streams_;

@@ -92,19 +92,23 @@ Piece Nest::row_address(const Form& form) {
 Piece Nest::address(const Form& form, int copy) {
   const Piece row = row_address(form);
   const Term c = lane_step(form);
-  if (c.is(0)) return row;
-  const int level = std::max(row.level, static_cast<int>(vector_loop_) + 1);
-  const std::string name = "lane0 " + row.text + " " + c.text() + formatted(" %d", copy);
+  const Term jump = turned_ ? form.coefficients[copy_loop()] : c;
+  if (c.is(0) && (jump.is(0) || copy == 0)) return row;
+  const int level = c.is(0) ? row.level : std::max(row.level, static_cast<int>(vector_loop_) + 1);
+  const std::string name = "lane0 " + row.text + " " + c.text() + " " + jump.text() + formatted(" %d", copy);
   auto [known, added] = pieces_.try_emplace(name);
   if (added) {
     Stream& out = stream(level);
-    std::string step = loops_[vector_loop_].position;
-    if (!c.is(1)) step = ops_.binary("mul", kI64, step, c.text(), 1, out);
-    std::string pointer = module_.fresh();
-    out.line(pointer + " = getelementptr i8, ptr " + row.text + ", i64 " + step);
-    if (copy > 0) {
-      std::string distance = std::to_string(c.value * copy * lanes_);
-      if (!c.known) distance = ops_.binary("mul", kI64, c.text(), std::to_string(copy * lanes_), 1, out);
+    std::string pointer = row.text;
+    if (!c.is(0)) {
+      std::string step = loops_[vector_loop_].position;
+      if (!c.is(1)) step = ops_.binary("mul", kI64, step, c.text(), 1, out);
+      pointer = module_.fresh();
+      out.line(pointer + " = getelementptr i8, ptr " + row.text + ", i64 " + step);
+    }
+    if (copy > 0 && !jump.is(0)) {
+      std::string distance = std::to_string(jump.value * copy * copy_step());
+      if (!jump.known) distance = ops_.binary("mul", kI64, jump.text(), std::to_string(copy * copy_step()), 1, out);
       const std::string moved = module_.fresh();
       out.line(moved + " = getelementptr i8, ptr " + pointer + ", i64 " + distance);
       pointer = moved;

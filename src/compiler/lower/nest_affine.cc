@@ -367,13 +367,7 @@ std::optional<size_t> Nest::unit_dimension(const Value* block) {
   std::vector<Access> loads;
   find_loads(block, coordinates_, &affine_less, &loads);
   for (const Access& access : loads) {
-    for (size_t d = 0; d < coordinates_.size(); ++d) {
-      const std::vector<int64_t>& own = coordinates_[d].coefficients;
-      bool unit = true;
-      for (size_t l = 0; l < loops_.size(); ++l)
-        unit = unit && (own[l] == 0 || access.address.coefficients[l].is(access.size * own[l]));
-      if (unit && std::any_of(own.begin(), own.end(), [](int64_t c) { return c != 0; })) return d;
-    }
+    if (const std::optional<size_t> dimension = unit_dimension(access.address, access.size)) return dimension;
   }
   return std::nullopt;
 }

@@ -176,6 +176,32 @@ Index Nest::flatten(const std::vector<int64_t>& shape, const Coordinates& at) {
   return flat;
 }
 
+// A position in a stored block's memory, in elements.
+Index Nest::in_slot(const ttir::Value* block, const Coordinates& at) {
+  auto unit = shared_.slot_units.find(block);
+  if (unit == shared_.slot_units.end()) return flatten(block->type.shape, at);
+  std::vector<int64_t> shape = block->type.shape;
+  Coordinates moved = at;
+  const auto dimension = static_cast<std::ptrdiff_t>(unit->second);
+  std::rotate(shape.begin() + dimension, shape.begin() + dimension + 1, shape.end());
+  std::rotate(moved.begin() + dimension, moved.begin() + dimension + 1, moved.end());
+  return flatten(shape, moved);
+}
+
+// The address of a stored block's elements of `size` bytes, where all positions are linear.
+Form Nest::slot_form(const ttir::Value* block, int64_t slot, int64_t size, const Coordinates& at) {
+  const Index flat = in_slot(block, at);
+  auto [base, added] = terms_.try_emplace("scratch");
+  if (added) {
+    base->second = module_.fresh();
+    before_.line(base->second + " = ptrtoint ptr %scratch to i64");
+  }
+  Form form = constant_form(0);
+  form.base = add({false, 0, base->second}, {true, slot + flat.constant * size, ""});
+  for (size_t l = 0; l < loops_.size(); ++l) form.coefficients[l].value = flat.coefficients[l] * size;
+  return form;
+}
+
 Coordinates Nest::unflatten(const std::vector<int64_t>& shape, const Index& index) {
   Coordinates at(shape.size());
   int64_t stride = 1;
@@ -240,10 +266,11 @@ Piece Nest::index_piece(const Index& index, int copy) {
     if (index.coefficients[l] != 0) level = static_cast<int>(l) + 1;
   const int64_t c = index.coefficients[vector_loop_];
   const int width = c == 0 ? 1 : lanes_;
-  const std::string name = key(nullptr, {index}, c == 0 ? -1 : copy);
+  const int64_t jump = index.coefficients[copy_loop()];
+  const std::string name = key(nullptr, {index}, jump == 0 ? -1 : copy);
   if (auto known = pieces_.find(name); known != pieces_.end()) return known->second;
   Stream& out = stream(level);
-  std::string sum = std::to_string(index.constant + c * copy * lanes_);
+  std::string sum = std::to_string(index.constant + jump * copy * copy_step());
   for (size_t l = 0; l < loops_.size(); ++l) {
     if (index.coefficients[l] == 0) continue;
     std::string position = ops_.convert("trunc", kI64, kI32, loops_[l].position, 1, out);

@@ -87,6 +87,21 @@ std::optional<Nest::Limit> Nest::limit(const Form& below) {
     if (!form->coefficients[l].is(0)) return std::nullopt;
   const Term& c = form->coefficients[vector_loop_];
   if (!c.known) return std::nullopt;
+  if (turned_ && !form->coefficients[copy_loop()].is(0)) {  // as far as it holds in all strips of an iteration
+    const Term& jump = form->coefficients[copy_loop()];
+    if (!jump.known) return std::nullopt;
+    Form worst = *form;
+    worst.base = add(worst.base, {true, std::max<int64_t>(jump.value, 0) * (lanes_ - 1), ""});
+    std::optional<Limit> least = limit_of_row(worst);
+    if (least) least->upper = false, least->varies = true;
+    return least;
+  }
+  return limit_of_row(*form);
+}
+
+std::optional<Nest::Limit> Nest::limit_of_row(const Form& below) {
+  const Form* form = &below;
+  const Term& c = form->coefficients[vector_loop_];
   const Piece row = row_value(*form);
   Stream& out = stream(row.level);
   if (c.value <= 0) {  // holds everywhere where it holds at 0, or its sign does not change

@@ -38,16 +38,7 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
     return to_arena(form, memory, text, copy);
   }
   if (sink.store == nullptr) {
-    const Index flat = flatten(stored_value->type.shape, at);
-    Form form = constant_form(0);
-    auto [base, added] = terms_.try_emplace("scratch");
-    if (added) {
-      base->second = module_.fresh();
-      before_.line(base->second + " = ptrtoint ptr %scratch to i64");
-    }
-    const int64_t size = ttir::bytes_of(memory.scalar);
-    form.base = add({false, 0, base->second}, {true, sink.slot + flat.constant * size, ""});
-    for (size_t l = 0; l < loops_.size(); ++l) form.coefficients[l].value = flat.coefficients[l] * size;
+    const Form form = slot_form(stored_value, sink.slot, ttir::bytes_of(memory.scalar), at);
     const std::string text = as_memory(element, widen(piece, element).text, lanes_, out);
     return to_arena(form, memory, text, copy);
   }

@@ -184,22 +184,14 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
   return {from_memory(element, loaded, width, out), width, level};
 }
 
-// A block in the arena, row-major.
+// A block in the arena, row-major but for Surroundings::slot_units.
 Piece Nest::stored(const Value* block, int64_t slot, const Coordinates& at, int copy) {
   const Type element = block->type.element();
   const Type memory = memory_type(element);
   const int64_t size = ttir::bytes_of(memory.scalar);
   const bool linear = std::all_of(at.begin(), at.end(), [](const Index& i) { return is_linear(i); });
   if (linear) {
-    const Index flat = flatten(block->type.shape, at);
-    Form form = constant_form(0);
-    auto [base, added] = terms_.try_emplace("scratch");
-    if (added) {
-      base->second = module_.fresh();
-      before_.line(base->second + " = ptrtoint ptr %scratch to i64");
-    }
-    form.base = add({false, 0, base->second}, {true, slot + flat.constant * size, ""});
-    for (size_t l = 0; l < loops_.size(); ++l) form.coefficients[l].value = flat.coefficients[l] * size;
+    const Form form = slot_form(block, slot, size, at);
     const int64_t step = form.coefficients[vector_loop_].value;
     if (step == 0 || step == size) {
       const Piece place = address(form, copy);
@@ -211,7 +203,7 @@ Piece Nest::stored(const Value* block, int64_t slot, const Coordinates& at, int 
       return {from_memory(element, loaded, width, out), width, place.level};
     }
   }
-  const Piece offset = index_piece(flatten(block->type.shape, at), copy);
+  const Piece offset = index_piece(in_slot(block, at), copy);
   Stream& out = stream(offset.level);
   const std::string base = module_.fresh();
   out.line(base + " = getelementptr i8, ptr %scratch, i64 " + std::to_string(slot));

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "drivers/common/cpu_kernel.h"
 #include "drivers/common/handle_table.h"
+#include "drivers/common/module_group.h"
 #include "drivers/host/driver.h"
 #include "drivers/host/machine.h"
 
@@ -160,23 +161,7 @@ fl_hal_function find_function(int32_t device, fl_hal_module handle, const char* 
 
 const fl_hal_module1* module_group() {
   static const char* const kinds[] = {kCpuImageKind, nullptr};
-  static const fl_hal_module1 group = {
-      .struct_size = sizeof(fl_hal_module1),
-      .image_kinds = kinds,
-      .load =
-          [](int32_t device, const char* kind, const char* name, const void* image, uint64_t size,
-             fl_symbol_resolver resolver, void* context, fl_hal_module* module) {
-            return guarded([&] { *module = load(device, kind, name, image, size, resolver, context); });
-          },
-      .unload = [](int32_t device, fl_hal_module module) { return guarded([&] { unload(device, module); }); },
-      .function =
-          [](int32_t device, fl_hal_module module, const char* name, fl_hal_function* function) {
-            return guarded([&] { *function = find_function(device, module, name); });
-          },
-      .launch = [](int32_t device, fl_hal_stream stream, fl_hal_function function, const fl_launch_config* config,
-                   const fl_arg* args,
-                   uint32_t count) { return guarded([&] { launch(device, stream, function, config, args, count); }); },
-  };
+  static const auto group = module_group_of<load, unload, find_function, launch>(kinds);
   return &group;
 }
 

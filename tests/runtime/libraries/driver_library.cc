@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <stdexcept>
 
-#include "../fake_driver.h"
+#include "../fake_driver_table.h"
 
 #define CASE_good 1
 #define CASE_crashes_on_load 2
