@@ -58,7 +58,7 @@ FL_EXPORT fl_status fl_rotary(const fl_rotary_args* args);
  * scores, by strides of (segment, head, query, key), or NULL. A query that sees no key gives 0 and a logsumexp of -inf.
  * lse: fp32 [rows, heads] or NULL. head_size: 1 to 256. bf16 operands may be multiplied as pairs in bf16 with fp32
  * sums, and the weights of the softmax be rounded to bf16, as the CPU's instructions have it. Scratch: the bytes of k
- * and v, at most 64 MiB or one head, and half a MiB a thread. */
+ * and v, at most 64 MiB or one head, and three quarters of a MiB a thread. */
 typedef struct fl_attention_args {
   size_t struct_size;
   const void *q, *k, *v;
@@ -93,10 +93,7 @@ FL_EXPORT fl_status fl_int8_linear(const fl_int8_linear_args* args);
 /* Why this CPU has no int8 kernel of ours, or NULL when it has. */
 FL_EXPORT const char* fl_int8_linear_absent(void);
 
-/* Why another implementation is expected to be faster for this dtype on this CPU, or NULL. */
-FL_EXPORT const char* fl_attention_discouraged(fl_dtype dtype);
-
-/* The code path of this CPU: "x86-64-v4+bf16", "x86-64-v4", "x86-64-v3" or "generic". */
+/* The code path of this CPU: "x86-64-v4+amx", "x86-64-v4+bf16", "x86-64-v4", "x86-64-v3" or "generic". */
 FL_EXPORT const char* fl_transformer_code_path(void);
 
 #ifdef __cplusplus

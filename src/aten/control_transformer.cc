@@ -265,11 +265,8 @@ TORCH_LIBRARY_FRAGMENT(flagos, m) {
       "attention(Tensor q, Tensor k, Tensor v, Tensor? cu_seqlens_q, Tensor? cu_seqlens_kv, Tensor? mask, int batch, "
       "bool causal, float? scale, bool lse) -> (Tensor, Tensor)");
   m.def("int8_linear(Tensor x, Tensor weight, Tensor scale, Tensor? bias) -> Tensor");
-  // Why this CPU's own kernel is absent, or better not used; "" when it is there.
+  // Why this CPU has no kernel of its own; "" when it has.
   m.def("int8_linear_absent() -> str", [] { return or_empty(fl_int8_linear_absent()); });
-  m.def("attention_discouraged(ScalarType dtype) -> str", [](c10::ScalarType dtype) {
-    return or_empty(fl_attention_discouraged(floating_dtype(dtype, "attention", "q")));
-  });
   m.def("transformer_code_path() -> str", [] { return std::string(fl_transformer_code_path()); });
 }
 

@@ -1,5 +1,5 @@
 // Attention over a head: blocks of queries against blocks of keys, the softmax kept up as keys pass by (Dao et al.,
-// "FlashAttention", 2022). Templated on how rows and panels are multiplied (float_dot.h, bf16_dot.h).
+// "FlashAttention", 2022). Templated on how rows and panels are multiplied (float_dot.h, bf16_dot.h, tile_dot.h).
 #ifndef FLAGOS_TRANSFORMER_ATTENTION_KERNEL_H_
 #define FLAGOS_TRANSFORMER_ATTENTION_KERNEL_H_
 
@@ -40,18 +40,21 @@ inline float power_of_two(float x) {
 template <class Dot>
 struct Attention {
   using Packed = typename Dot::Packed;
-  static constexpr int64_t kW = Dot::kWidth, kDepth = Dot::kDepth;
-  static constexpr int64_t kQueries = 48;  // a multiple of each kRows
-  static constexpr int64_t kKeys = 256;    // scores of a block: 48 KiB; a multiple of each kWidth
-  static_assert(kQueries % Dot::kRows == 0 && kKeys % kW == 0);
+  // A panel's rows hold kDepth values of the summed dimension; a product takes kStep of them at once.
+  static constexpr int64_t kW = Dot::kWidth, kDepth = Dot::kDepth, kStep = Dot::kStep;
 
-  static int64_t up(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
-  static int64_t depth_of(const fl_attention_args& args) { return up(args.head_size, kDepth); }
+  static constexpr int64_t up(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
+
+  static constexpr int64_t kQueries = up(48, Dot::kRows);
+  static constexpr int64_t kKeys = 256;  // scores of a block: 48 or 64 KiB; a multiple of each kWidth
+  static_assert(kKeys % kW == 0 && kW % kStep == 0 && kStep % kDepth == 0);
+
+  static int64_t depth_of(const fl_attention_args& args) { return up(args.head_size, kStep); }
   static int64_t columns_of(const fl_attention_args& args) { return up(args.head_size, kW); }
   static int64_t k_elements(const fl_attention_args& args, int64_t keys) { return up(keys, kW) * depth_of(args); }
 
   static size_t packed_bytes(const fl_attention_args& args, int64_t keys) {
-    return static_cast<size_t>(k_elements(args, keys) + up(keys, kDepth) * columns_of(args)) * sizeof(Packed);
+    return static_cast<size_t>(k_elements(args, keys) + up(keys, kStep) * columns_of(args)) * sizeof(Packed);
   }
 
   template <class T>
@@ -73,7 +76,7 @@ struct Attention {
           to[(d / kDepth * kW + key) * kDepth + d % kDepth] = there && d < size ? value_of(row[d]) : Packed{};
       }
     }
-    const int64_t rows = up(keys, kDepth);
+    const int64_t rows = up(keys, kStep);
     for (int64_t first = 0; first < size; first += kW, to += kW * rows) {
       const int64_t columns = std::min(kW, size - first);
       for (int64_t key = 0; key < rows; ++key) {
@@ -161,16 +164,17 @@ struct Attention {
   }
 
   template <bool kAdd>
-  static void multiply(const Packed* a, int64_t lda, const Packed* panel, int64_t steps, float* c, int64_t ldc,
-                       int64_t rows) {
+  static void multiply(typename Dot::Session& session, const Packed* a, int64_t lda, const Packed* panel, int64_t steps,
+                       float* c, int64_t ldc, int64_t rows) {
     for (int64_t r = 0; r < rows; r += Dot::kRows)
-      Dot::template block<kAdd>(a + r * lda, lda, panel, steps, c + r * ldc, ldc);
+      Dot::template block<kAdd>(session, a + r * lda, lda, panel, steps, c + r * ldc, ldc);
   }
 
   static void run(const fl_attention_args& args, const HeadSpan& span, const void* packed, int64_t first) {
     thread_local std::unique_ptr<Scratch> scratch;
     if (!scratch) scratch = std::make_unique_for_overwrite<Scratch>();
     Scratch& s = *scratch;
+    typename Dot::Session session;
     const int64_t count = std::min(kQueries, span.queries - first), rows = up(count, Dot::kRows);
     const int64_t depth = depth_of(args), columns = columns_of(args), keys = span.keys;
     const auto* k_panels = static_cast<const Packed*>(packed);
@@ -185,7 +189,8 @@ struct Attention {
     for (int64_t key = 0; key < last_key; key += kKeys) {
       const int64_t here = std::min(kKeys, last_key - key), padded = up(here, kW);
       for (int64_t p = 0; p < padded; p += kW)
-        multiply<false>(s.queries, depth, k_panels + (key + p) * depth, depth / kDepth, s.scores + p, kKeys, rows);
+        multiply<false>(session, s.queries, depth, k_panels + (key + p) * depth, depth / kStep, s.scores + p, kKeys,
+                        rows);
       for (int64_t r = 0; r < count; ++r) {
         const int64_t seen = args.causal ? std::clamp(first + r + shift + 1 - key, int64_t{0}, here) : here;
         const float* mask = span.mask == nullptr
@@ -195,9 +200,9 @@ struct Attention {
                     s.highest[r], s.total[r], s.sums + r * columns, columns);
       }
       for (int64_t r = count; r < rows; ++r) std::fill_n(s.weights + r * kKeys, padded, Packed{});
-      const int64_t v_rows = up(keys, kDepth), steps = up(here, kDepth) / kDepth;
+      const int64_t v_rows = up(keys, kStep), steps = up(here, kStep) / kStep;
       for (int64_t c = 0; c < columns; c += kW)
-        multiply<true>(s.weights, kKeys, v_panels + c * v_rows + key * kW, steps, s.sums + c, columns, rows);
+        multiply<true>(session, s.weights, kKeys, v_panels + c * v_rows + key * kW, steps, s.sums + c, columns, rows);
     }
     write(args, span, first, count, columns, s);
   }

@@ -12,7 +12,8 @@ namespace {
 
 struct Bf16Dot {
   using Packed = uint16_t;
-  static constexpr int kDepth = 2;
+  struct Session {};  // nothing to set up
+  static constexpr int kDepth = 2, kStep = 2;
   static constexpr int kVectors = 4;
   static constexpr int kRows = 6;
   static constexpr int kWidth = kVectors * 16;
@@ -22,7 +23,7 @@ struct Bf16Dot {
 
   // As FloatDot::block; a step is two values of each row.
   template <bool kAdd>
-  static void block(const Packed* a, int64_t lda, const Packed* panel, int64_t steps, float* c, int64_t ldc) {
+  static void block(Session&, const Packed* a, int64_t lda, const Packed* panel, int64_t steps, float* c, int64_t ldc) {
     __m512 sum[kRows][kVectors];
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)

@@ -10,7 +10,8 @@ namespace {
 
 struct FloatDot {
   using Packed = float;
-  static constexpr int kDepth = 1;
+  struct Session {};  // nothing to set up
+  static constexpr int kDepth = 1, kStep = 1;
   // Accumulators, one panel row and one broadcast fill the registers: 6 * 4 + 4 + 1 of 32, or 6 * 2 + 2 + 1 of 16.
   static constexpr int kVectors = kLanes == 16 ? 4 : 2;
   static constexpr int kRows = kLanes == 4 ? 4 : 6;
@@ -24,7 +25,7 @@ struct FloatDot {
 
   // c[kRows][kWidth] (+)= a[kRows][steps] * panel[steps][kWidth]. `c` has a stride of `ldc`, `a` of `lda`.
   template <bool kAdd>
-  static void block(const Packed* a, int64_t lda, const Packed* panel, int64_t steps, float* c, int64_t ldc) {
+  static void block(Session&, const Packed* a, int64_t lda, const Packed* panel, int64_t steps, float* c, int64_t ldc) {
     Floats sum[kRows][kVectors];
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)

@@ -3,7 +3,6 @@
 
 #include "base/parallel_for.h"
 #include "transformer/arguments.h"
-#include "transformer/int8_kernel.h"
 #include "transformer/kernels.h"
 
 namespace fl::transformer {
@@ -24,28 +23,24 @@ void check(const fl_int8_linear_args* args) {
           "x, weight, scale and y must not be NULL");
 }
 
-void multiply(const fl_int8_linear_args& args) {
-#if defined(__x86_64__)
-  const int64_t panels = (args.rows + kPanelRows - 1) / kPanelRows, bytes = panel_bytes(args.inputs);
+void multiply(const fl_int8_linear_args& args, const Int8Kernel& kernel) {
+  const int64_t panels = (args.rows + kInt8PanelRows - 1) / kInt8PanelRows, bytes = int8_panel_bytes(args.inputs);
   const auto packed = std::make_unique_for_overwrite<int8_t[]>(static_cast<size_t>(panels * bytes));
-  const auto scales = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(panels * kPanelRows));
-  const auto sums = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(panels * kPanelRows));
+  const auto scales = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(panels * kInt8PanelRows));
+  const auto sums = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(panels * kInt8PanelRows));
+  const auto of_panel = [&](auto&& call, int64_t p, auto... more) {
+    call(args, p, packed.get() + p * bytes, scales.get() + p * kInt8PanelRows, sums.get() + p * kInt8PanelRows,
+         more...);
+  };
   parallel_for(0, panels, 1, [&](int64_t first, int64_t last) {
-    for (int64_t p = first; p < last; ++p)
-      quantise_panel(args, p, packed.get() + p * bytes, scales.get() + p * kPanelRows, sums.get() + p * kPanelRows);
+    for (int64_t p = first; p < last; ++p) of_panel(kernel.quantise, p);
   });
   // Neighbouring tasks share their weight rows.
-  const int64_t blocks = (args.outputs + kWeightRows - 1) / kWeightRows;
+  const int64_t blocks = (args.outputs + kInt8WeightRows - 1) / kInt8WeightRows;
   parallel_for(0, blocks * panels, 1, [&](int64_t first, int64_t last) {
-    for (int64_t task = first; task < last; ++task) {
-      const int64_t p = task % panels;
-      multiply_panel(args, p, packed.get() + p * bytes, scales.get() + p * kPanelRows, sums.get() + p * kPanelRows,
-                     task / panels * kWeightRows);
-    }
+    for (int64_t task = first; task < last; ++task)
+      of_panel(kernel.multiply, task % panels, task / panels * kInt8WeightRows);
   });
-#else
-  (void)args;
-#endif
 }
 
 }  // namespace
@@ -54,15 +49,13 @@ void multiply(const fl_int8_linear_args& args) {
 extern "C" {
 
 const char* fl_int8_linear_absent(void) {
-  const auto& cpu = fl::transformer::cpu_features();
-  if (cpu.amx_int8) return "this CPU multiplies int8 in tiles (AMX), which PyTorch's kernel uses and ours does not";
-  return cpu.avx512_vnni ? nullptr : "this CPU has no AVX-512 VNNI";
+  return fl::transformer::int8_kernel() != nullptr ? nullptr : "this CPU has neither AVX-512 VNNI nor AMX";
 }
 
 fl_status fl_int8_linear(const fl_int8_linear_args* args) {
   return fl::guarded([&] {
     fl::transformer::check(args);
-    if (args->rows > 0 && args->outputs > 0) fl::transformer::multiply(*args);
+    if (args->rows > 0 && args->outputs > 0) fl::transformer::multiply(*args, *fl::transformer::int8_kernel());
   });
 }
 

@@ -30,6 +30,19 @@ struct AttentionKernel {
   void (*run)(const fl_attention_args& args, const HeadSpan& span, const void* packed, int64_t first);
 };
 
+// y = x . weight^T in int8, for 64 rows of x (a panel) and kInt8WeightRows of the weight at a time; int8_kernel.h.
+constexpr int64_t kInt8PanelRows = 64;
+constexpr int64_t kInt8WeightRows = 192;  // with a chunk of inputs they stay in the second cache
+// Inputs are padded with zeros to whole rows of tiles.
+constexpr int64_t int8_panel_bytes(int64_t inputs) { return (inputs + 63) / 64 * 64 * kInt8PanelRows; }
+struct Int8Kernel {
+  // Rows [64 * panel, ...) of x: `to` is [inputs / 4][64][4], `scales` and `sums` (of xq) have a value a row.
+  void (*quantise)(const fl_int8_linear_args& args, int64_t panel, int8_t* to, float* scales, int32_t* sums);
+  // y for the rows of a panel and the outputs [first, first + kInt8WeightRows).
+  void (*multiply)(const fl_int8_linear_args& args, int64_t panel, const int8_t* packed, const float* scales,
+                   const int32_t* sums, int64_t first);
+};
+
 struct Kernels {
   const char* name;
   void (*rms_norm)(const fl_norm_args& args, int64_t first, int64_t last);
@@ -41,18 +54,15 @@ struct Kernels {
 extern const Kernels kGenericKernels;
 #if defined(__x86_64__)
 extern const Kernels kV3Kernels, kV4Kernels, kBf16Kernels;
-extern const AttentionKernel kBf16Attention;
+extern const AttentionKernel kBf16Attention, kTileAttention;
+extern const Int8Kernel kVnniInt8, kTileInt8;
 #endif
 
 // The best table for this CPU, chosen once; ends with nullptr: every table that it can run, best first.
 const Kernels& kernels();
 const Kernels* const* runnable_kernels();
 const AttentionKernel& attention_kernel(fl_dtype dtype);
-
-struct CpuFeatures {
-  bool v3 = false, v4 = false, avx512_bf16 = false, avx512_vnni = false, amx_bf16 = false, amx_int8 = false;
-};
-const CpuFeatures& cpu_features();
+const Int8Kernel* int8_kernel();  // nullptr: this CPU has none
 
 }  // namespace fl::transformer
 

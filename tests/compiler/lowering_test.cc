@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "compiler/analysis/layout.h"
 #include "compiler/analysis/product.h"
+#include "compiler/analysis/program_order.h"
 #include "compiler/analysis/schedule.h"
 #include "compiler/analysis/strides.h"
 #include "compiler/lower/kernel.h"
@@ -92,6 +94,50 @@ TEST(Product, a_product_is_one_function) {
   EXPECT_EQ(count(kernel.text, "call void @fl.dot.fma"), 1u);
 }
 
+const ttir::Value* value_named(const Schedule& schedule, const std::string& name) {
+  for (const auto& [op, position] : schedule.position)
+    for (const ttir::Value* result : op->results)
+      if (result->name == name) return result;
+  return nullptr;
+}
+
+// Blocks of 64 columns x 8 rows, over whose rows the kernel loops.
+TEST(Layout, strips_run_where_neighbours_are_neighbours_in_memory) {
+  const auto module = verified(test::kernels().at("column_sum"));
+  const Schedule schedule = make_schedule(module->function);
+  const Layout layout(module->function, schedule, {});
+  EXPECT_EQ(layout.fastest(value_named(schedule, "v_22")), 0u);    // the load
+  EXPECT_EQ(layout.fastest(value_named(schedule, "best")), 0u);    // what the loop carries follows it
+  EXPECT_EQ(layout.fastest(value_named(schedule, "v_17")), 0u);    // the columns' positions
+  EXPECT_EQ(layout.fastest(value_named(schedule, "cst")), 1u);     // a constant belongs to nobody
+  EXPECT_EQ(layout.fastest(value_named(schedule, "result")), 0u);  // has one dimension
+  EXPECT_EQ(layout.fastest(value_named(schedule, "r_9")), 1u);     // 1 x 8
+}
+
+TEST(Layout, an_argument_that_is_fixed_to_one_is_a_step) {
+  const std::string body =
+      "    %r = tt.make_range {end = 64 : i32, start = 0 : i32} : tensor<64xi32>\n"
+      "    %a = tt.expand_dims %r {axis = 1 : i32} : tensor<64xi32> -> tensor<64x1xi32>\n"
+      "    %s = tt.splat %stride : i32 -> tensor<64x1xi32>\n"
+      "    %b = arith.muli %a, %s : tensor<64x1xi32>\n"
+      "    %c = tt.broadcast %b : tensor<64x1xi32> -> tensor<64x64xi32>\n"
+      "    %q = tt.splat %p : !tt.ptr<f32> -> tensor<64x64x!tt.ptr<f32>>\n"
+      "    %d = tt.addptr %q, %c : tensor<64x64x!tt.ptr<f32>>, tensor<64x64xi32>\n"
+      "    %x = tt.load %d : tensor<64x64x!tt.ptr<f32>>\n";
+  const auto module = verified(test::module_of("%p: !tt.ptr<f32>, %stride: i32", body));
+  const Schedule schedule = make_schedule(module->function);
+  const ttir::Value* loaded = value_named(schedule, "x");
+  EXPECT_EQ(Layout(module->function, schedule, {}).fastest(loaded), 1u);
+  EXPECT_EQ(Layout(module->function, schedule, {{1, 1}}).fastest(loaded), 0u);
+}
+
+TEST(Lowering, a_sum_over_the_first_axis_neither_gathers_nor_scatters) {
+  const LoweredKernel kernel = lower(*verified(test::kernels().at("column_sum")), target_of(16), {});
+  EXPECT_EQ(count(kernel.text, "gather"), 0u);
+  EXPECT_EQ(count(kernel.text, "scatter"), 0u);
+  EXPECT_EQ(count(kernel.text, "call void @llvm.prefetch"), 4u);  // four strips of the rows to come
+}
+
 TEST(Schedule, a_load_that_a_store_may_change_is_kept) {
   const auto module = verified(
       test::module_of("%p: !tt.ptr<f32>, %q: !tt.ptr<f32>",
@@ -118,6 +164,56 @@ TEST(Schedule, pointers_that_advance_in_a_loop_are_one_number) {
   const auto module = verified(test::kernels().at("matmul"));
   EXPECT_EQ(make_schedule(module->function).inductions.size(),
             4u);  // two blocks of pointers, as argument and as result
+}
+
+// A block of 16 that axis y places, at `scale` times its positions.
+std::string along_y(int scale) {
+  return test::module_of("%x: !tt.ptr<f32>",
+                         "    %py = tt.get_program_id y : i32\n"
+                         "    %c = arith.constant 16 : i32\n"
+                         "    %o = arith.muli %py, %c : i32\n"
+                         "    %r = tt.make_range {end = 16 : i32, start = 0 : i32} : tensor<16xi32>\n"
+                         "    %s = tt.splat %o : i32 -> tensor<16xi32>\n"
+                         "    %i = arith.addi %s, %r : tensor<16xi32>\n"
+                         "    %k = arith.constant dense<" +
+                             std::to_string(scale) +
+                             "> : tensor<16xi32>\n"
+                             "    %j = arith.muli %i, %k : tensor<16xi32>\n"
+                             "    %p = tt.splat %x : !tt.ptr<f32> -> tensor<16x!tt.ptr<f32>>\n"
+                             "    %q = tt.addptr %p, %j : tensor<16x!tt.ptr<f32>>, tensor<16xi32>\n"
+                             "    %z = arith.constant dense<0.000000e+00> : tensor<16xf32>\n"
+                             "    tt.store %q, %z : tensor<16x!tt.ptr<f32>>");
+}
+
+TEST(ProgramOrder, the_axis_that_writes_neighbours_is_counted_first) {
+  const auto unknown = [](const ttir::Value*) { return false; };
+  EXPECT_EQ(fastest_axis(verified(along_y(1))->function, unknown), 1u);
+  EXPECT_EQ(fastest_axis(verified(along_y(2))->function, unknown), 0u);
+  EXPECT_EQ(fastest_axis(verified(test::kernels().at("add"))->function, unknown), 0u);
+  const LoweredKernel kernel = lower(*verified(along_y(1)), target_of(16), {});
+  EXPECT_EQ(count(kernel.text, "%first.y = urem i64 %first, %grid.wide.1"), 1u);
+}
+
+// x[i % 100] + x[i / 100] over 256 positions
+TEST(Lowering, flat_positions_that_are_divided_are_read_in_runs) {
+  const std::string text =
+      test::module_of("%x: !tt.ptr<f32>, %out: !tt.ptr<f32>",
+                      "    %i = tt.make_range {end = 256 : i32, start = 0 : i32} : tensor<256xi32>\n"
+                      "    %n = arith.constant dense<100> : tensor<256xi32>\n"
+                      "    %r = arith.remsi %i, %n : tensor<256xi32>\n"
+                      "    %d = arith.divsi %i, %n : tensor<256xi32>\n"
+                      "    %p = tt.splat %x : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n"
+                      "    %pr = tt.addptr %p, %r : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
+                      "    %pd = tt.addptr %p, %d : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
+                      "    %a = tt.load %pr : tensor<256x!tt.ptr<f32>>\n"
+                      "    %b = tt.load %pd : tensor<256x!tt.ptr<f32>>\n"
+                      "    %c = arith.addf %a, %b : tensor<256xf32>\n"
+                      "    %q = tt.splat %out : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n"
+                      "    %o = tt.addptr %q, %i : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
+                      "    tt.store %o, %c : tensor<256x!tt.ptr<f32>>");
+  const LoweredKernel kernel = lower(*verified(text), target_of(16), {});
+  EXPECT_EQ(count(kernel.text, "@llvm.masked.gather"), 0u);
+  EXPECT_GE(count(kernel.text, "urem i64"), 1u);
 }
 
 }  // namespace

@@ -48,6 +48,10 @@ class Mutator {
 
   std::string next() {
     std::string input = seeds_[below(seeds_.size())];
+    if (below(2) == 0) {  // text that may still be accepted
+      for (size_t words = 1 + below(3); words > 0 && !input.empty(); --words) change_word(input, below(input.size()));
+      return input;
+    }
     for (size_t round = 1 + below(8); round > 0; --round) mutate(input);
     if (input.size() > kLargestInput) input.resize(kLargestInput);
     return input;

@@ -1,4 +1,6 @@
 #include "samples.h"
+#include "transformer/attention_kernel.h"
+#include "transformer/tile_dot.h"
 
 namespace fl::transformer::testing {
 namespace {
@@ -90,6 +92,16 @@ TEST(Attention, every_code_path_equals_the_formula) {
       compare(chosen, "the chosen one", dtype, shape);
     }
   }
+}
+
+// The algorithm of CPUs with AMX, on any CPU.
+TEST(Attention, by_plain_tiles_equals_the_formula) {
+  const AttentionKernel kernel = Attention<TileDot<PlainTiles>>::table();
+  for (const Shape& shape :
+       {Shape{1, 1, 1, 1, 1, false}, Shape{65, 70, 2, 1, 16, false}, Shape{33, 300, 1, 1, 24, true},
+        Shape{70, 33, 2, 2, 80, true}, Shape{5, 257, 1, 1, 128, false}, Shape{3, 4, 1, 1, 7, true},
+        Shape{2, 9, 1, 1, 256, false}})
+    compare(kernel, "plain tiles", FL_BFLOAT16, shape);
 }
 
 TEST(Attention, wrong_arguments_are_refused_with_a_text) {

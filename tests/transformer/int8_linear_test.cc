@@ -1,10 +1,25 @@
+#include "base/cpu_features.h"
 #include "samples.h"
+#include "transformer/int8_kernel.h"
+#include "transformer/int8_tiles.h"
 
 namespace fl::transformer::testing {
 namespace {
 
-TEST(Int8Linear, equals_the_integer_formula) {
-  if (const char* absent = fl_int8_linear_absent()) GTEST_SKIP() << absent;
+void by(const Int8Kernel& kernel, const fl_int8_linear_args& args) {
+  std::vector<int8_t> packed(static_cast<size_t>(int8_panel_bytes(args.inputs)));
+  float scales[kInt8PanelRows];
+  int32_t sums[kInt8PanelRows];
+  for (int64_t panel = 0; panel * kInt8PanelRows < args.rows; ++panel) {
+    kernel.quantise(args, panel, packed.data(), scales, sums);
+    for (int64_t first = 0; first < args.outputs; first += kInt8WeightRows)
+      kernel.multiply(args, panel, packed.data(), scales, sums, first);
+  }
+}
+
+// Product(args) computes y; sizes meet every kind of edge.
+template <class Product>
+void compare(const char* name, const Product& product) {
   for (fl_dtype dtype : kDtypes)
     for (int64_t inputs : {1, 3, 4, 66, 2050}) {
       const int64_t rows = 67, outputs = 197, stride = inputs + 3;
@@ -26,7 +41,7 @@ TEST(Int8Linear, equals_the_integer_formula) {
                                inputs,
                                outputs,
                                stride};
-      ASSERT_EQ(fl_int8_linear(&args), FL_OK) << fl_last_error();
+      product(args);
       const auto y = values_of(out, dtype, static_cast<size_t>(rows * outputs));
       for (int64_t m = 0; m < rows; ++m) {
         const float* row = x.values.data() + m * stride;
@@ -40,11 +55,30 @@ TEST(Int8Linear, equals_the_integer_formula) {
           const auto at = static_cast<size_t>(n);
           const double exact = static_cast<double>(sum) * token * scale.values[at] + bias.values[at];
           ASSERT_NEAR(y[static_cast<size_t>(m * outputs + n)], exact, (unit(dtype) + 1e-6) * (std::abs(exact) + 1))
-              << "dtype " << dtype << ", " << inputs << " inputs";
+              << name << ", dtype " << dtype << ", " << inputs << " inputs";
         }
       }
     }
 }
+
+TEST(Int8Linear, equals_the_integer_formula) {
+  if (const char* absent = fl_int8_linear_absent()) GTEST_SKIP() << absent;
+  compare("the chosen one",
+          [](const fl_int8_linear_args& args) { ASSERT_EQ(fl_int8_linear(&args), FL_OK) << fl_last_error(); });
+}
+
+// The algorithm of CPUs with AMX, on any CPU.
+TEST(Int8Linear, by_plain_tiles_equals_the_integer_formula) {
+  const Int8Kernel kernel = Int8Linear<TileInt8<PlainTiles>>::table();
+  compare("plain tiles", [&](const fl_int8_linear_args& args) { by(kernel, args); });
+}
+
+#if defined(__x86_64__)
+TEST(Int8Linear, by_vnni_equals_the_integer_formula) {
+  if (!cpu_features().avx512_vnni) GTEST_SKIP() << "this CPU has no AVX-512 VNNI";
+  compare("VNNI", [&](const fl_int8_linear_args& args) { by(kVnniInt8, args); });
+}
+#endif
 
 TEST(Int8Linear, more_inputs_than_the_sums_hold_are_refused) {
   if (const char* absent = fl_int8_linear_absent()) GTEST_SKIP() << absent;

@@ -1,5 +1,7 @@
 """Scans, dots, atomics, gathers and histograms."""
 
+import itertools
+
 import pytest
 import torch
 import triton
@@ -21,6 +23,75 @@ def test_cumsum(shape, axis, reverse):
     scan_kernel[(1,)](x, out, AXIS=axis, REVERSE=reverse, M=shape[0], N=shape[1])
     expected = x.flip(axis).cumsum(axis).flip(axis) if reverse else x.cumsum(axis)
     assert torch.equal(out, expected)
+
+
+@triton.jit
+def turned_kernel(x, sums, prefixes, places, A, B, C, AXIS: tl.constexpr, ROUNDS: tl.constexpr):
+    """Over 8 x 16 x 32 elements of strides A, B and C, several times, so that a block is carried round a loop."""
+    i, j, k = tl.arange(0, 8)[:, None, None], tl.arange(0, 16)[None, :, None], tl.arange(0, 32)[None, None, :]
+    inside = i * A + j * B + k * C
+    total = tl.zeros((8, 16, 32), dtype=tl.float32)
+    for at in range(ROUNDS):
+        total += tl.load(x + at * 4096 + inside)
+    tl.store(prefixes + inside, tl.cumsum(total, AXIS))
+    best, where = tl.max(total, AXIS, return_indices=True)
+    if AXIS == 0:
+        rest = tl.arange(0, 16)[:, None] * 32 + tl.arange(0, 32)[None, :]
+    elif AXIS == 1:
+        rest = tl.arange(0, 8)[:, None] * 32 + tl.arange(0, 32)[None, :]
+    else:
+        rest = tl.arange(0, 8)[:, None] * 16 + tl.arange(0, 16)[None, :]
+    tl.store(sums + rest, tl.sum(total, AXIS) + best)
+    tl.store(places + rest, where)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_strips_run_along_any_dimension(order, axis):
+    shape = (8, 16, 32)
+    back = [order.index(d) for d in range(3)]
+    stored = torch.randint(-99, 99, (3, *(shape[d] for d in order))).float()
+    x = stored.permute(0, *(1 + d for d in back))  # 3 x 8 x 16 x 32, whose memory has another order
+    prefixes = torch.empty_like(stored[0]).permute(*back)
+    rest = [extent for d, extent in enumerate(shape) if d != axis]
+    sums, places = torch.empty(rest), torch.empty(rest, dtype=torch.int32)
+    turned_kernel[(1,)](stored, sums, prefixes, places, *x.stride()[1:], AXIS=axis, ROUNDS=3)
+    total = x.sum(0)
+    assert torch.equal(prefixes, total.cumsum(axis))
+    assert torch.equal(sums, total.sum(axis) + total.amax(axis))
+    assert torch.equal(places.long(), total.argmax(axis))
+
+
+@triton.jit
+def column_kernel(x, out, where, rows, n, LEAST: tl.constexpr, XBLOCK: tl.constexpr, RBLOCK: tl.constexpr):
+    columns = tl.program_id(0) * XBLOCK + tl.arange(0, XBLOCK)[:, None]
+    best = tl.full((XBLOCK, RBLOCK), LEAST, tl.float32)
+    place = tl.full((XBLOCK, RBLOCK), 0, tl.int32)
+    at = 0
+    while at < rows:
+        r = at + tl.arange(0, RBLOCK)[None, :]
+        v = tl.load(x + (columns + n * r), mask=(r < rows) & (columns < n), other=LEAST)
+        if tl.max(v) > LEAST:
+            place = tl.where(v > best, r, place)
+            best = tl.maximum(v, best)
+        at += RBLOCK
+    tl.store(out + columns, tl.max(best, 1)[:, None], mask=columns < n)
+    tl.store(where + columns * RBLOCK + tl.arange(0, RBLOCK)[None, :], place, mask=columns < n)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (64, 100), (33, 65)])
+@pytest.mark.parametrize("blocks", [(64, 4), (8, 16), (2, 32), (4, 1)])
+def test_columns_go_round_loops_and_through_branches(shape, blocks):
+    rows, n = shape
+    xblock, rblock = blocks
+    x = torch.randperm(rows * n).view(rows, n).float()
+    out, where = torch.empty(n), torch.empty(n, rblock, dtype=torch.int32)
+    column_kernel[(triton.cdiv(n, xblock),)](x, out, where, rows, n, LEAST=-1.0, XBLOCK=xblock, RBLOCK=rblock)
+    assert torch.equal(out, x.amax(0))
+    padded = torch.nn.functional.pad(x, (0, 0, 0, -rows % rblock), value=-2)
+    lanes = padded.view(-1, rblock, n)  # row at + r is lane r of step at / RBLOCK
+    first = (lanes.argmax(0) * rblock + torch.arange(rblock)[:, None]) * (lanes.amax(0) >= 0)
+    assert torch.equal(where.long(), first.T)
 
 
 @triton.jit

@@ -1,6 +1,7 @@
-"""Forms of FlagGems' operators that it does not register: in place, and into an output that is there.
+"""Operators that FlagGems does not register, of functions that it has: in place, into an output, attention.
 
-Optimizers and `_foreach_*` operators call them by the hundred. Each is FlagGems' own function, told where to write.
+Optimizers and `_foreach_*` operators call the forms in place by the hundred. Each is FlagGems' own function, told where
+to write.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+
+from flagos.flaggems import attention
 
 
 def _module(name: str) -> Any:
@@ -38,4 +41,5 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "addcdiv_": _add_quotient_,
     "addcmul_": _add_product_,
     "mul.out": _multiply_into,
+    **attention.FUNCTIONS,
 }

@@ -9,14 +9,29 @@ from __future__ import annotations
 
 from typing import Any
 
+Blocks = dict[str, Any]
+
+# What kernels of one kind share.
+_PRODUCT = {"BLOCK_M": 128, "BLOCK_N": 128, "BLOCK_K": 128}
+_BATCHED_PRODUCT = {"TILE_M": 128, "TILE_N": 128, "TILE_K": 128, "GROUP_M": 8}
+_LINEAR = {"BLOCK_SIZE_M": 128, "BLOCK_SIZE_N": 128, "BLOCK_SIZE_K": 128}
+_ROWS = {"BLOCK_M": 4, "BLOCK_N": 1024}
+_ONE_ROW = {"BLOCK_M": 1, "BLOCK_N": 1024}
+_LONG_ROW = {"TILE_N": 4096}
+_ROW_BACKWARD = {"BLOCK_ROW_SIZE": 1, "BLOCK_COL_SIZE": 2048}
+_STREAM = {"BLOCK_SIZE": 4096}
+_PIXELS = {"BLOCK_SIZE": 1024}
+_INDEXED = {"BLOCK_SIZE0": 1, "BLOCK_SIZE1": 1024}
+_AS_WRITTEN: Blocks = {}
+
 #: By the name of FlagGems' tuning files.
-CONFIGURATIONS: dict[str, dict[str, Any]] = {
+CONFIGURATIONS: dict[str, Blocks] = {
     # Matrix products and what is made of them.
-    "mm": {"BLOCK_M": 128, "BLOCK_N": 128, "BLOCK_K": 128},
+    "mm": _PRODUCT,
     "mm_self_transpose": {"BLOCK_M": 128, "BLOCK_K": 128},
-    "addmm": {"BLOCK_SIZE_M": 128, "BLOCK_SIZE_N": 128, "BLOCK_SIZE_K": 128},
-    "bmm": {"TILE_M": 128, "TILE_N": 128, "TILE_K": 128, "GROUP_M": 8},
-    "baddbmm": {"TILE_M": 128, "TILE_N": 128, "TILE_K": 128, "GROUP_M": 8},
+    "addmm": _LINEAR,
+    "bmm": _BATCHED_PRODUCT,
+    "baddbmm": _BATCHED_PRODUCT,
     "mv": {"BLOCK_M": 128, "BLOCK_N": 8},
     "attention": {"BLOCK_M": 128, "BLOCK_N": 32, "PRE_LOAD_V": False},
     "attention_bwd": {"BLOCK_M1": 32, "BLOCK_N1": 128, "BLOCK_M2": 128, "BLOCK_N2": 32},
@@ -27,49 +42,34 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "log_softmax": {"BLOCK_M": 8, "BLOCK_N": 512},
     "softmax_inner": {"TILE_N": 1024},
     "softmax_non_inner": {"TILE_K": 32},
-    "naive_reduction": {"BLOCK_M": 4, "BLOCK_N": 1024},
-    "vector_norm": {"BLOCK_M": 4, "BLOCK_N": 1024},
-    "var_mean": {"BLOCK_M": 4, "BLOCK_N": 1024},
+    **dict.fromkeys(("naive_reduction", "vector_norm", "var_mean"), _ROWS),
     "argmin_split_k": {"BLOCK_M": 4, "BLOCK_N": 64, "BLOCK_K": 32},
-    "layer_norm_persistent": {},
-    "layer_norm_loop": {"TILE_N": 4096},
-    "layer_norm_backward": {"BLOCK_ROW_SIZE": 1, "BLOCK_COL_SIZE": 2048},
+    **dict.fromkeys(("layer_norm_loop", "rms_norm_loop", "instance_norm_loop"), _LONG_ROW),
+    **dict.fromkeys(("layer_norm_backward", "instance_norm_backward", "weight_norm_kernel_first"), _ROW_BACKWARD),
     "weight_bias_backward": {"BLOCK_ROW_SIZE": 128, "BLOCK_COL_SIZE": 8},
-    "rms_norm_loop": {"TILE_N": 4096},
-    "batch_norm": {},
-    "instancenorm": {},
-    "instance_norm_loop": {"TILE_N": 4096},
-    "instance_norm_backward": {"BLOCK_ROW_SIZE": 1, "BLOCK_COL_SIZE": 2048},
     "instance_norm_weight_bias_backward": {"BLOCK_BATCH_SIZE": 1, "BLOCK_COL_SIZE": 2048},
     "weight_norm_kernel": {"BLOCK_ROW_SIZE": 4, "BLOCK_COL_SIZE": 512},
-    "weight_norm_kernel_first": {"BLOCK_ROW_SIZE": 1, "BLOCK_COL_SIZE": 2048},
     "weight_norm_kernel_last": {"BLOCK_ROW_SIZE": 512, "BLOCK_COL_SIZE": 8},
     "cross_entropy_loss": {"BLOCK_C": 1024, "BLOCK_D": 1},
     "cross_entropy_loss_sum_and_scale": {"BLOCK_N": 1024},
+    **dict.fromkeys(("layer_norm_persistent", "batch_norm", "instancenorm", "randperm"), _AS_WRITTEN),
     # Streams and indices.
-    "masked_fill": {"BLOCK_SIZE": 4096},
-    "masked_select": {"BLOCK_SIZE": 4096},
-    "count_nonzero": {"BLOCK_SIZE": 4096},
-    "nonzero": {"BLOCK_SIZE": 4096},
-    "randperm": {},
-    "vstack": {"BLOCK_SIZE": 4096},
+    **dict.fromkeys(("masked_fill", "masked_select", "count_nonzero", "nonzero", "vstack"), _STREAM),
+    **dict.fromkeys(
+        ("conj_physical", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d"),
+        _PIXELS,
+    ),
+    **dict.fromkeys(("index", "index_put"), _INDEXED),
+    "upsample_bicubic2d_aa": {"BLOCK_X": 64, "BLOCK_Y": 2},
+    "replication_pad3d": {"BLOCK_H": 16, "BLOCK_W": 64},
     "triu": {"M_BLOCK_SIZE": 1, "N_BLOCK_SIZE": 2048},
     "triu_batch": {"BATCH_BLOCK_SIZE": 1, "MN_BLOCK_SIZE": 512},
-    "kron": {"BLOCK_M": 1, "BLOCK_N": 1024},
-    "index": {"BLOCK_SIZE0": 1, "BLOCK_SIZE1": 1024},
-    "index_put": {"BLOCK_SIZE0": 1, "BLOCK_SIZE1": 1024},
-    "gated_activation": {"BLOCK_M": 1, "BLOCK_N": 1024},
-    "conj_physical": {"BLOCK_SIZE": 1024},
-    "replication_pad3d": {"BLOCK_H": 16, "BLOCK_W": 64},
-    "upsample_nearest1d": {"BLOCK_SIZE": 1024},
-    "upsample_nearest2d": {"BLOCK_SIZE": 1024},
-    "upsample_nearest3d": {"BLOCK_SIZE": 1024},
-    "upsample_bicubic2d_aa": {"BLOCK_X": 64, "BLOCK_Y": 2},
+    **dict.fromkeys(("kron", "gated_activation"), _ONE_ROW),
 }
 
 #: By the name of the kernel, for those whose candidates stand beside the kernel in FlagGems' sources: the values that
 #: choose among the candidates. A kernel that is not named keeps the first.
-KERNELS: dict[str, dict[str, Any]] = {}
+KERNELS: dict[str, Blocks] = {}
 
 
 #: Warps mean nothing here, but FlagGems keeps the candidates of some kernels by their number.

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lightx2v_fl.kernels.supply import Absent, Operator, Supplier, native_refuses
+from lightx2v_fl.kernels.supply import Operator, Supplier, native_refuses
 
 FLOATING = (torch.float32, torch.bfloat16, torch.float16)
 
@@ -46,10 +46,7 @@ def _refuses(q: Tensor, k: Tensor, v: Tensor, call: Call) -> str | None:
         return "a mask over several packed segments is not served"
     if q.shape[-1] > 256:
         return f"a head size of {q.shape[-1]} is not served: the most is 256"
-    if q.dtype not in FLOATING:
-        return f"q is {q.dtype}"
-    better = torch.ops.flagos.attention_discouraged(q.dtype)
-    return Absent(better) if better else None
+    return None if q.dtype in FLOATING else f"q is {q.dtype}"
 
 
 def _native(q: Tensor, k: Tensor, v: Tensor, call: Call) -> tuple[Tensor, Tensor | None]:

@@ -5,65 +5,20 @@
 #include <set>
 
 namespace fl::compiler {
+
+using ttir::Op;
+
 namespace {
 
 using ttir::Block;
 using ttir::Effect;
-using ttir::Op;
 using ttir::Operation;
 using ttir::Region;
 using ttir::Value;
 
-constexpr int kWorthStoring = 12;  // in weights below: about what writing and reading a strip costs
+constexpr int kWorthStoring = 12;  // as strip_cost: about what writing and reading a strip costs
 constexpr int kLargestNest = 400;  // a nest of more is split
 constexpr size_t kManySites = 4;
-
-// What computing one strip costs, in instructions, roughly; address and mask arithmetic mostly disappears.
-int weight(const Operation& op) {
-  switch (op.op) {
-    case Op::kConstant:
-    case Op::kMakeRange:
-    case Op::kSplat:
-    case Op::kExpandDims:
-    case Op::kBroadcast:
-    case Op::kReshape:
-    case Op::kTrans:
-    case Op::kAddI:
-    case Op::kSubI:
-    case Op::kMulI:
-    case Op::kAndI:
-    case Op::kCmpI:
-    case Op::kAddPtr:
-    case Op::kExtSI:
-    case Op::kTruncI:
-    case Op::kBitcast:
-      return 0;
-    case Op::kLoad:
-    case Op::kMulHiUI:
-    case Op::kDivF:
-    case Op::kSqrt:
-      return 3;
-    case Op::kDivSI:
-    case Op::kDivUI:
-    case Op::kRemSI:
-    case Op::kRemUI:
-    case Op::kRsqrt:
-      return 8;
-    case Op::kExp:
-    case Op::kExp2:
-    case Op::kLog:
-    case Op::kLog2:
-    case Op::kSin:
-    case Op::kCos:
-    case Op::kErf:
-    case Op::kTanh:
-      return 12;
-    case Op::kExtern:
-      return 20;
-    default:
-      return 1;
-  }
-}
 
 struct Sites {
   std::set<int> some;
@@ -188,7 +143,7 @@ class Scheduler {
   void weigh() {
     for (const Operation* op : order_) {
       const bool site = blocks_a_group(*op) && op->op != Op::kLoad;
-      int total = weight(*op);
+      int total = strip_cost(*op);
       for (const Value* operand : op->operands) {
         auto known = costs_.find(operand);
         if (operand->type.tensor) total += known == costs_.end() ? 1 : known->second;
@@ -292,6 +247,52 @@ class Scheduler {
 };
 
 }  // namespace
+
+int strip_cost(const ttir::Operation& op) {
+  switch (op.op) {
+    case Op::kConstant:
+    case Op::kMakeRange:
+    case Op::kSplat:
+    case Op::kExpandDims:
+    case Op::kBroadcast:
+    case Op::kReshape:
+    case Op::kTrans:
+    case Op::kAddI:
+    case Op::kSubI:
+    case Op::kMulI:
+    case Op::kAndI:
+    case Op::kCmpI:
+    case Op::kAddPtr:
+    case Op::kExtSI:
+    case Op::kTruncI:
+    case Op::kBitcast:
+      return 0;
+    case Op::kLoad:
+    case Op::kMulHiUI:
+    case Op::kDivF:
+    case Op::kSqrt:
+      return 3;
+    case Op::kDivSI:
+    case Op::kDivUI:
+    case Op::kRemSI:
+    case Op::kRemUI:
+    case Op::kRsqrt:
+      return 8;
+    case Op::kExp:
+    case Op::kExp2:
+    case Op::kLog:
+    case Op::kLog2:
+    case Op::kSin:
+    case Op::kCos:
+    case Op::kErf:
+    case Op::kTanh:
+      return 12;
+    case Op::kExtern:
+      return 20;
+    default:
+      return 1;
+  }
+}
 
 const Value* uniform_source(const Value* block) {
   while (block->type.tensor) {

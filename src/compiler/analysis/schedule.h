@@ -39,6 +39,9 @@ struct Schedule {
 
 Schedule make_schedule(const ttir::Function& function);
 
+// What computing one strip costs, in instructions, roughly; address and mask arithmetic mostly disappears.
+int strip_cost(const ttir::Operation& op);
+
 // The scalar that `block` repeats in each element, or null: through splat, broadcast, expand_dims, reshape, trans.
 // A dense constant is its own scalar: the constant operation's result is returned.
 const ttir::Value* uniform_source(const ttir::Value* block);

@@ -4,11 +4,13 @@
 #ifndef FLAGOS_COMPILER_LOWER_KERNEL_H_
 #define FLAGOS_COMPILER_LOWER_KERNEL_H_
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "compiler/analysis/layout.h"
 #include "compiler/analysis/product.h"
 #include "compiler/lower/nest.h"
 #include "compiler/lower/product.h"
@@ -54,6 +56,7 @@ class Kernel {
   // Memory that keeps its content from one program to the next, for arena_pointer() alone.
   int64_t allocate_kept(int64_t size);
   void expire(int position);
+  int64_t allocate_block(const Value* block, int until);  // laid out as Layout says
   int64_t slot_of_result(const Value* value);
   void emit(std::vector<Sink> sinks);
   void emit_exact(const std::vector<Sink>& sinks);
@@ -70,9 +73,11 @@ class Kernel {
   void describe(const std::vector<Sink>& sinks, const Nest& nest);
   void begin_report(const std::string& title, const std::vector<int64_t>& shape, const std::vector<const Value*>& roots,
                     int lanes);
-  static std::vector<size_t> natural_order(const std::vector<int64_t>& shape);
-  static std::vector<size_t> order_to(const std::vector<int64_t>& shape, size_t last);
-  static size_t last_dimension(const std::vector<int64_t>& shape);
+  // Loops over the dimensions in their order, but for `fastest`, which is innermost.
+  static std::vector<size_t> natural_order(const std::vector<int64_t>& shape, size_t fastest);
+  static const Value* block_of(const Sink& sink);
+  size_t strips_of(const Sink& sink) const;  // the dimension that they run along
+  void make_loops(Nest* nest, const Sink& sink, bool one_by_one = false) const;
 
   // kernel_dot.cc
   void dot(const Operation& op);
@@ -123,6 +128,7 @@ class Kernel {
   const std::map<size_t, int64_t>& constants_;
   LlvmModule module_;
   Schedule schedule_;
+  Layout layout_;
   Users users_;
   std::map<const Operation*, std::unique_ptr<Product>> products_;  // that wait for the end of a chunk, by their dots
   std::map<const Operation*, std::string> direct_stores_;          // that a product has done where the i1 is true
@@ -140,6 +146,7 @@ class Kernel {
   int64_t kept_ = 0;  // bytes behind the arena
   int position_ = 0;
   bool ordered_ = false;
+  std::array<size_t, 3> axes_ = {0, 1, 2};  // of the grid, the one that is counted first in front
 };
 
 }  // namespace fl::compiler

@@ -58,7 +58,7 @@ void Kernel::write_carried(const Operation& yield, const std::vector<const Value
       in_place.push_back(i);
       continue;
     }
-    const int64_t slot = allocate(values[i]->type, position_);
+    const int64_t slot = allocate_block(values[i], position_);
     emit({{nullptr, values[i], slot}});
     aside.push_back({i, slot});
   }
@@ -115,7 +115,7 @@ void Kernel::for_loop(const Operation& op) {
     } else if (argument->type.tensor) {
       auto last = schedule_.last_use.find(op.results[i]);
       const int64_t slot =
-          allocate(argument->type, std::max(end, last == schedule_.last_use.end() ? end : last->second));
+          allocate_block(argument, std::max(end, last == schedule_.last_use.end() ? end : last->second));
       auto sum = sums.find(argument);
       if (sum != sums.end()) {
         start_sum(sum->second, op.operands[i + 3], slot);
@@ -143,8 +143,10 @@ void Kernel::for_loop(const Operation& op) {
   inside.open(enter);
   std::string next;
   into(inside, [&] {
+    ++shared_.loops;
     block(body);
     write_carried(yield, carried_blocks, slots);
+    --shared_.loops;
     for (const auto& [i, phi] : scalars) phis[phi].next = text(yield.operands[i]);
     for (const auto& [i, phi] : inductions) {
       // What is added is the same in each element; addptr counts in elements of the pointee.
@@ -253,7 +255,7 @@ void Kernel::while_loop(const Operation& op) {
         if (auto last = schedule_.last_use.find(result); last != schedule_.last_use.end())
           until = std::max(until, last->second);
       }
-      const int64_t slot = allocate(argument->type, until);
+      const int64_t slot = allocate_block(argument, until);
       emit({{nullptr, op.operands[i], slot}});
       shared_.slots[argument] = slot;
       slots.push_back(slot);
@@ -288,7 +290,7 @@ void Kernel::while_loop(const Operation& op) {
         slot = known->second;
       } else {
         auto last = schedule_.last_use.find(result);
-        slot = allocate(value->type, std::max(end, last == schedule_.last_use.end() ? end : last->second));
+        slot = allocate_block(value, std::max(end, last == schedule_.last_use.end() ? end : last->second));
         position_ = schedule_.position.at(&condition);
         emit({{nullptr, value, slot}});
       }

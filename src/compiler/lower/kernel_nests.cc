@@ -31,6 +31,7 @@ int64_t Kernel::allocate_bytes(int64_t bytes, int until) {
     offset = std::max(offset, other.offset + other.size);
   }
   live_slots_.push_back({offset, size, until});
+  shared_.fastest.erase(offset);
   arena_ = std::max(arena_, offset + size);
   if (arena_ > kLargestArena)
     fail(FL_UNSUPPORTED, "this kernel needs more than 64 MiB of scratch memory a thread; use smaller blocks");
@@ -49,30 +50,39 @@ void Kernel::expire(int position) {
   std::erase_if(live_slots_, [position](const Allocation& slot) { return slot.until < position; });
 }
 
-int64_t Kernel::slot_of_result(const Value* value) {
-  auto last = schedule_.last_use.find(value);
-  const int64_t slot =
-      allocate(value->type, last == schedule_.last_use.end() ? position_ : std::max(position_, last->second));
+int64_t Kernel::allocate_block(const Value* block, int until) {
+  const int64_t slot = allocate(block->type, until);
+  shared_.fastest[slot] = layout_.fastest(block);
   return slot;
 }
 
-std::vector<size_t> Kernel::natural_order(const std::vector<int64_t>& shape) {
-  return order_to(shape, last_dimension(shape));
+int64_t Kernel::slot_of_result(const Value* value) {
+  auto last = schedule_.last_use.find(value);
+  return allocate_block(value, last == schedule_.last_use.end() ? position_ : std::max(position_, last->second));
 }
 
-// All dimensions, `last` innermost.
-std::vector<size_t> Kernel::order_to(const std::vector<int64_t>& shape, size_t last) {
+std::vector<size_t> Kernel::natural_order(const std::vector<int64_t>& shape, size_t fastest) {
   std::vector<size_t> order;
   for (size_t d = 0; d < shape.size(); ++d)
-    if (d != last) order.push_back(d);
-  order.push_back(last);
+    if (d != fastest) order.push_back(d);
+  order.push_back(fastest);
   return order;
 }
 
-size_t Kernel::last_dimension(const std::vector<int64_t>& shape) {
-  size_t last = shape.size() - 1;
-  while (last > 0 && shape[last] == 1) --last;
-  return last;
+const ttir::Value* Kernel::block_of(const Sink& sink) {
+  return sink.atomic != nullptr ? sink.atomic->result() : sink.store != nullptr ? sink.store->operands[1] : sink.value;
+}
+
+size_t Kernel::strips_of(const Sink& sink) const {
+  auto slot = shared_.fastest.find(sink.slot);
+  const bool laid_out = !sink.touches_memory() && slot != shared_.fastest.end();
+  return laid_out ? slot->second : layout_.fastest(block_of(sink));
+}
+
+void Kernel::make_loops(Nest* nest, const Sink& sink, bool one_by_one) const {
+  const Value* block = block_of(sink);
+  const size_t fastest = strips_of(sink);
+  nest->make_loops(block->type.shape, natural_order(block->type.shape, fastest), fastest, one_by_one);
 }
 
 void Kernel::store_block(const Value* value) {
@@ -110,7 +120,7 @@ std::vector<const ttir::Value*> Kernel::loads_of(const std::vector<Sink>& sinks)
 void Kernel::store_first(const std::vector<const Value*>& loads, std::vector<const Value*>* stored, bool exact) {
   for (const Value* load : loads) {
     if (shared_.slots.contains(load)) continue;
-    const int64_t slot = allocate(load->type, position_);
+    const int64_t slot = allocate_block(load, position_);
     const Sink sink{nullptr, load, slot};
     if (exact) {
       emit_exact({sink});
@@ -166,12 +176,12 @@ void Kernel::write_nest(Nest& nest, const std::function<void()>& otherwise) {
 }
 
 void Kernel::emit(std::vector<Sink> sinks) {
-  const Value* first = sinks[0].store != nullptr ? sinks[0].store->operands[0] : sinks[0].value;
+  const Value* first = sinks[0].store != nullptr ? sinks[0].store->operands[1] : sinks[0].value;
   const std::vector<int64_t>& shape = first->type.shape;
-  size_t along = last_dimension(shape);  // the strips
+  size_t along = strips_of(sinks[0]);
   auto nest_with = [&](bool runs) {
     auto nest = std::make_unique<Nest>(shared_, Nest::Mode::kFast);
-    nest->make_loops(shape, order_to(shape, along), along, false, runs);
+    nest->make_loops(shape, natural_order(shape, along), along, false, runs);
     nest->before().label = out_->label;
     return nest;
   };
@@ -189,7 +199,7 @@ void Kernel::emit(std::vector<Sink> sinks) {
     if (block == sinks[0].value && sinks.size() == 1 && !sinks[0].as)
       return store_turned(block, across, along, sinks[0].slot);
     const int64_t slot = allocate(block->type, position_);
-    if (along + 1 != block->type.shape.size()) shared_.slot_units[block] = along;
+    shared_.fastest[slot] = along;
     store_turned(block, across, along, slot);
     shared_.slots[block] = slot;
     stored.push_back(block);
@@ -210,14 +220,14 @@ void Kernel::emit(std::vector<Sink> sinks) {
   describe(sinks, *nest);
   nest->map(sinks);
   write_nest(*nest, [&] { emit_exact(sinks); });
-  for (const Value* value : stored) shared_.slots.erase(value), shared_.slot_units.erase(value);
+  for (const Value* value : stored) shared_.slots.erase(value);
 }
 
 // A block whose loads run along `across` into scratch, where it is contiguous along `along`.
 void Kernel::store_turned(const Value* block, size_t across, size_t along, int64_t slot) {
   const Sink sink{nullptr, block, slot};
   Nest nest(shared_, Nest::Mode::kFast);
-  std::vector<size_t> order = order_to(block->type.shape, along);
+  std::vector<size_t> order = natural_order(block->type.shape, along);
   std::erase(order, across);
   order.push_back(across);
   nest.make_loops(block->type.shape, order, across);
@@ -278,9 +288,8 @@ void Kernel::emit_exact(const std::vector<Sink>& sinks) {
   std::vector<const Value*> stored;
   store_first(loads_of(sinks), &stored, true);
   for (const Sink& sink : sinks) {
-    const Value* value = sink.store != nullptr ? sink.store->operands[0] : sink.value;
     Nest nest(shared_, Nest::Mode::kExact);
-    nest.make_loops(value->type.shape, natural_order(value->type.shape), last_dimension(value->type.shape));
+    make_loops(&nest, sink);
     nest.before().label = out_->label;
     nest.map({sink});
     write_nest(nest, [] {});
@@ -296,14 +305,15 @@ void Kernel::reduce(const Operation& op) {
   Nest fast(shared_, Nest::Mode::kFast);
   fast.before().label = out_->label;
   begin_report(place_of(op), op.operands[0]->type.shape, {op.operands.begin(), op.operands.end()}, target_.lanes);
-  const std::vector<std::string> values = fast.reduce(op, slots);
+  const size_t fastest = layout_.fastest(op.operands[0]);
+  const std::vector<std::string> values = fast.reduce(op, slots, fastest);
   std::vector<std::string> exact_values;
   const bool guarded = !fast.guards().empty();
   std::string exact_label;
   write_nest(fast, [&] {
     Nest exact(shared_, Nest::Mode::kExact);
     exact.before().label = out_->label;
-    exact_values = exact.reduce(op, slots);
+    exact_values = exact.reduce(op, slots, fastest);
     write_nest(exact, [] {});
     exact_label = out_->label;
   });
@@ -327,11 +337,12 @@ void Kernel::scan(const Operation& op) {
   Nest fast(shared_, Nest::Mode::kFast);
   fast.before().label = out_->label;
   begin_report(place_of(op), op.operands[0]->type.shape, {op.operands.begin(), op.operands.end()}, target_.lanes);
-  fast.scan(op, slots);
+  const size_t fastest = layout_.fastest(op.operands[0]);
+  fast.scan(op, slots, fastest);
   write_nest(fast, [&] {
     Nest exact(shared_, Nest::Mode::kExact);
     exact.before().label = out_->label;
-    exact.scan(op, slots);
+    exact.scan(op, slots, fastest);
     write_nest(exact, [] {});
   });
   for (size_t i = 0; i < slots.size(); ++i) shared_.slots[op.results[i]] = slots[i];
@@ -358,7 +369,7 @@ void Kernel::atomic(const Operation& op) {
   const std::vector<int64_t>& shape = op.result()->type.shape;
   auto write = [&](Nest::Mode mode, const std::function<void()>& otherwise) {
     Nest nest(shared_, mode);
-    nest.make_loops(shape, natural_order(shape), last_dimension(shape), true);
+    make_loops(&nest, sink, true);
     nest.before().label = out_->label;
     nest.map({sink});
     write_nest(nest, otherwise);

@@ -80,7 +80,7 @@ void Kernel::find_live_part(Product* product) {
   if (store != nullptr && !compute_scalars(store->operands[0])) store = nullptr;
   Nest nest(shared_, Nest::Mode::kFast);
   const std::vector<int64_t>& shape = product->dot->result()->type.shape;
-  nest.make_loops(shape, natural_order(shape), last_dimension(shape));
+  nest.make_loops(shape, natural_order(shape, last_dimension(shape)), last_dimension(shape));
   nest.before().label = out_->label;
   bool exactly = true;
   std::vector<std::string> counts(2);
@@ -193,7 +193,7 @@ void Kernel::pack(const Product& product, PackedFactor* factor, const std::strin
   const std::vector<int64_t>& shape = factor->block->type.shape;
 
   Nest probe(shared_, Nest::Mode::kFast);
-  probe.make_loops(shape, natural_order(shape), last_dimension(shape));
+  probe.make_loops(shape, natural_order(shape, last_dimension(shape)), last_dimension(shape));
   probe.assume_small_remainders();
   const std::optional<size_t> unit = probe.unit_dimension(factor->block);
   const bool along_k = unit ? *unit != factor->along : left;
@@ -269,7 +269,7 @@ void Kernel::lay_out(Product* product) {
   DotPlan& plan = product->plan;
   const std::vector<int64_t>& shape = product->left.block->type.shape;
   Nest probe(shared_, Nest::Mode::kFast);
-  probe.make_loops(shape, natural_order(shape), last_dimension(shape));
+  probe.make_loops(shape, natural_order(shape, last_dimension(shape)), last_dimension(shape));
   probe.assume_small_remainders();
   const std::optional<size_t> unit = probe.unit_dimension(product->left.block);
   product->left.step_bytes = plan.depth * plan.packed_bytes();
@@ -316,7 +316,7 @@ std::string Kernel::live_groups(const Product& product) {
     if (!masked) return std::to_string(all);
     Nest nest(shared_, Nest::Mode::kFast);
     const std::vector<int64_t>& shape = factor->block->type.shape;
-    nest.make_loops(shape, natural_order(shape), last_dimension(shape));
+    nest.make_loops(shape, natural_order(shape, last_dimension(shape)), last_dimension(shape));
     nest.before().label = out_->label;
     bool exactly = true;
     const std::string count = nest.live_counts({load->operands[1]}, &exactly)[1 - factor->along];

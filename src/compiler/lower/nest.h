@@ -36,11 +36,11 @@ struct Surroundings {
   Elementwise ops;
   std::unordered_map<const ttir::Value*, std::string> scalars;  // a scalar's LLVM operand
   std::unordered_map<const ttir::Value*, int64_t> slots;        // a stored block's offset in the arena, in bytes
+  std::unordered_map<int64_t, size_t> fastest;  // by offset: the dimension that is innermost there, if not the last
   std::unordered_map<const ttir::Value*, std::string>
       induction_total;  // of Schedule::inductions; i64, in bytes or elements
+  int loops = 0;        // of the kernel's own that are open
   Report report;
-  // The dimension that is contiguous in a slot, unless it is the last.
-  std::unordered_map<const ttir::Value*, size_t> slot_units = {};
 };
 
 // An i64 that is the same during the whole nest.
@@ -106,14 +106,14 @@ struct Sink {
   bool touches_memory() const { return store != nullptr || atomic != nullptr; }
 };
 
-// The loops over a block for work along one axis of it, which is always innermost. Where the axis is the last dimension
-// of more than one position, strips run along it (rows); else along that dimension, over neighbours (columns).
+// The loops over a block for work along one axis of it, which is always innermost. Where the axis is the fastest
+// dimension, strips run along it (rows); else along that dimension, over neighbours (columns).
 struct AxisLoops {
   std::vector<size_t> order;
   size_t vector_dimension;
   bool rows;
 };
-AxisLoops loops_along(const std::vector<int64_t>& shape, size_t axis);
+AxisLoops loops_along(const std::vector<int64_t>& shape, size_t axis, size_t fastest);
 
 class Nest {
  public:
@@ -165,8 +165,9 @@ class Nest {
   // A block into the arena, contiguous along the last loop but one, while strips run along the last.
   void map_turned(const ttir::Value* block, int64_t slot);
   // Results are scalars, or go to `slots` as blocks without the axis.
-  std::vector<std::string> reduce(const ttir::Operation& op, const std::vector<int64_t>& slots);
-  void scan(const ttir::Operation& op, const std::vector<int64_t>& slots);
+  // `fastest`: the dimension of the operands that strips run along if they can.
+  std::vector<std::string> reduce(const ttir::Operation& op, const std::vector<int64_t>& slots, size_t fastest);
+  void scan(const ttir::Operation& op, const std::vector<int64_t>& slots, size_t fastest);
   const std::string& entry() const { return entry_; }
   const Stream& body() const { return body_; }
   bool unknown_store() const { return unknown_store_; }  // after check_overlap: a store's addresses are not affine
@@ -224,8 +225,8 @@ class Nest {
 
   // nest_index.cc
   Coordinates operand_coordinates(const ttir::Operation& op, size_t operand, const Coordinates& at);
-  Index flatten(const std::vector<int64_t>& shape, const Coordinates& at);
-  Index in_slot(const ttir::Value* block, const Coordinates& at);
+  Index flatten(const std::vector<int64_t>& shape, const Coordinates& at);  // row-major
+  Index arena_index(const ttir::Value* block, int64_t slot, const Coordinates& at);
   Form slot_form(const ttir::Value* block, int64_t slot, int64_t size, const Coordinates& at);
   Coordinates unflatten(const std::vector<int64_t>& shape, const Index& index);
   Piece index_piece(const Index& index, int copy);  // an i32
@@ -238,6 +239,7 @@ class Nest {
   Piece compute(const ttir::Value* value, const Coordinates& at, int copy);
   Piece stored(const ttir::Value* value, int64_t slot, const Coordinates& at, int copy);
   Piece load(const ttir::Operation& op, const Coordinates& at, int copy);
+  void prefetch_rows(const Form& form, int64_t size, const std::string& pointer, int copy, Stream& out);
   Piece element(const ttir::Operation& op, const Coordinates& at, int copy);
   Piece widen(const Piece& piece, const Type& element);
   Stream& stream(int level) { return *streams_[static_cast<size_t>(level)]; }

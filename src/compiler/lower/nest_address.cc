@@ -1,6 +1,7 @@
 // Addresses of a strip, and memory under a mask.
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/text.h"
 #include "compiler/lower/nest.h"
@@ -116,6 +117,25 @@ Piece Nest::address(const Form& form, int copy) {
     known->second = {pointer, 1, level};
   }
   return known->second;
+}
+
+// Pieces of rows that are far apart in memory are nothing that the CPU could foresee: a sum of 4096 x 1024 over the
+// first axis, 64 columns at a time, takes 1.6 times as long without this (Zen 4). Where the kernel loops on over rows,
+// or this nest does, what is read rows later is asked for.
+void Nest::prefetch_rows(const Form& form, int64_t size, const std::string& pointer, int copy, Stream& out) {
+  const int64_t ahead = turned_ ? lanes_ : 8;  // rows; 4 to 16 are alike, and a square of them is read at once
+  constexpr int64_t kLongestPiece = 2048;  // bytes of a row; longer ones the CPU sees by itself
+  constexpr int64_t kCacheLine = 64;
+  if (mode_ == Mode::kExact || loops_.size() < 2 || loops_[vector_loop_].extent * size > kLongestPiece) return;
+  const size_t row = vector_loop_ + 1 < loops_.size() ? loops_.size() - 1 : vector_loop_ - 1;
+  const Term& step = form.coefficients[row];
+  if (shared_.loops == 0 && loops_[row].extent < 2 * ahead) return;
+  if (step.known && std::abs(step.value) <= kLongestPiece) return;
+  if (copy * lanes_ * size % kCacheLine != 0) return;
+  const std::string later = module_.fresh();
+  out.line(later + " = getelementptr i8, ptr " + pointer + ", i64 " + multiply(step, {true, ahead, ""}).text());
+  module_.declare("void @llvm.prefetch.p0(ptr, i32, i32, i32)");
+  out.line("call void @llvm.prefetch.p0(ptr " + later + ", i32 0, i32 3, i32 1)");
 }
 
 // One address a lane. base + 32-bit offsets are kept apart for the code generator, which then gathers in one

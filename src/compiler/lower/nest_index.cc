@@ -176,21 +176,21 @@ Index Nest::flatten(const std::vector<int64_t>& shape, const Coordinates& at) {
   return flat;
 }
 
-// A position in a stored block's memory, in elements.
-Index Nest::in_slot(const ttir::Value* block, const Coordinates& at) {
-  auto unit = shared_.slot_units.find(block);
-  if (unit == shared_.slot_units.end()) return flatten(block->type.shape, at);
+// Where an element of a block is in its slot, in elements.
+Index Nest::arena_index(const ttir::Value* block, int64_t slot, const Coordinates& at) {
+  auto known = shared_.fastest.find(slot);
+  if (known == shared_.fastest.end()) return flatten(block->type.shape, at);
   std::vector<int64_t> shape = block->type.shape;
-  Coordinates moved = at;
-  const auto dimension = static_cast<std::ptrdiff_t>(unit->second);
-  std::rotate(shape.begin() + dimension, shape.begin() + dimension + 1, shape.end());
-  std::rotate(moved.begin() + dimension, moved.begin() + dimension + 1, moved.end());
-  return flatten(shape, moved);
+  Coordinates turned = at;
+  const auto fastest = static_cast<std::ptrdiff_t>(known->second);
+  std::rotate(shape.begin() + fastest, shape.begin() + fastest + 1, shape.end());
+  std::rotate(turned.begin() + fastest, turned.begin() + fastest + 1, turned.end());
+  return flatten(shape, turned);
 }
 
 // The address of a stored block's elements of `size` bytes, where all positions are linear.
 Form Nest::slot_form(const ttir::Value* block, int64_t slot, int64_t size, const Coordinates& at) {
-  const Index flat = in_slot(block, at);
+  const Index flat = arena_index(block, slot, at);
   auto [base, added] = terms_.try_emplace("scratch");
   if (added) {
     base->second = module_.fresh();

@@ -12,18 +12,17 @@ namespace {
 using ttir::Value;
 
 const Type kI64 = Type::of(Scalar::kI64);
+constexpr int kUntilPairs = 24;  // as strip_cost
+constexpr int kUntilAlone = 60;
 
 }  // namespace
 
-AxisLoops loops_along(const std::vector<int64_t>& shape, size_t axis) {
-  size_t last = axis;
+AxisLoops loops_along(const std::vector<int64_t>& shape, size_t axis, size_t fastest) {
+  const bool rows = fastest == axis || shape[fastest] == 1 || shape[axis] == 1;
+  AxisLoops loops{{}, rows ? axis : fastest, rows};
   for (size_t d = 0; d < shape.size(); ++d)
-    if (shape[d] > 1 && d != axis) last = d;
-  const bool rows = last <= axis || shape[axis] == 1;
-  AxisLoops loops{{}, rows ? axis : last, rows};
-  for (size_t d = 0; d < shape.size(); ++d)
-    if (d != axis && (rows || d != last)) loops.order.push_back(d);
-  if (!rows) loops.order.push_back(last);
+    if (d != axis && (rows || d != fastest)) loops.order.push_back(d);
+  if (!rows) loops.order.push_back(fastest);
   loops.order.push_back(axis);
   return loops;
 }
@@ -132,15 +131,11 @@ int Nest::choose_copies(const std::vector<const Value*>& roots) {
         !seen.insert(value).second)
       continue;
     const ttir::Operation& op = *value->producer;
-    using ttir::Op;
-    const bool heavy = op.op == Op::kExp || op.op == Op::kExp2 || op.op == Op::kLog || op.op == Op::kLog2 ||
-                       op.op == Op::kSin || op.op == Op::kCos || op.op == Op::kErf || op.op == Op::kTanh ||
-                       op.op == Op::kExtern;
-    work += heavy ? 12 : 1;
+    work += strip_cost(op);
     open.insert(open.end(), op.operands.begin(), op.operands.end());
   }
-  if (mode_ == Mode::kExact || work > 60) return 1;
-  return work > 24 ? 2 : 4;
+  if (mode_ == Mode::kExact || work > kUntilAlone) return 1;
+  return work > kUntilPairs ? 2 : 4;
 }
 
 void Nest::map(const std::vector<Sink>& sinks) {

@@ -254,7 +254,7 @@ void Nest::put(const Value* block, int64_t slot, const Coordinates& at, int copy
                Stream& out) {
   const Type element = block->type.element();
   const Type memory = memory_type(element);
-  const Index flat = flatten(block->type.shape, at);
+  const Index flat = arena_index(block, slot, at);
   std::string offset = std::to_string(flat.constant + flat.coefficients[vector_loop_] * copy * lanes_);
   const Type index = Type::of(Scalar::kI64);
   for (size_t l = 0; l < loops_.size(); ++l) {
@@ -267,14 +267,22 @@ void Nest::put(const Value* block, int64_t slot, const Coordinates& at, int copy
   out.line(base + " = getelementptr i8, ptr %scratch, i64 " + std::to_string(slot));
   const std::string place = module_.fresh();
   out.line(place + " = getelementptr " + llvm_type(memory, 1) + ", ptr " + base + ", i64 " + offset);
-  out.line("store " + llvm_type(memory, width) + " " + as_memory(element, text, width, out) + ", ptr " + place +
-           ", align " + std::to_string(ttir::bytes_of(memory.scalar)));
+  const std::string data = as_memory(element, text, width, out);
+  if (const int64_t step = flat.coefficients[vector_loop_]; width > 1 && step != 1) {
+    const std::string places = module_.fresh();
+    out.line(places + " = getelementptr " + llvm_type(memory, 1) + ", ptr " + place +
+             formatted(", <%d x i64> ", width) + lane_multiples(width, "i64", step));
+    masked_memory("scatter", memory, width, places, splat_constant("true", Scalar::kI1, false, width), data, out);
+    return;
+  }
+  out.line("store " + llvm_type(memory, width) + " " + data + ", ptr " + place + ", align " +
+           std::to_string(ttir::bytes_of(memory.scalar)));
 }
 
-std::vector<std::string> Nest::reduce(const ttir::Operation& op, const std::vector<int64_t>& slots) {
+std::vector<std::string> Nest::reduce(const ttir::Operation& op, const std::vector<int64_t>& slots, size_t fastest) {
   const std::vector<int64_t>& shape = op.operands[0]->type.shape;
   const auto axis = static_cast<size_t>(op.integer("axis"));
-  const AxisLoops along = loops_along(shape, axis);
+  const AxisLoops along = loops_along(shape, axis, fastest);
   make_loops(shape, along.order, along.vector_dimension);
   Coordinates result_at = coordinates_;
   result_at.erase(result_at.begin() + static_cast<int64_t>(axis));

@@ -123,10 +123,10 @@ void Nest::scan_columns(const ttir::Operation& op, const std::vector<int64_t>& s
   });
 }
 
-void Nest::scan(const ttir::Operation& op, const std::vector<int64_t>& slots) {
+void Nest::scan(const ttir::Operation& op, const std::vector<int64_t>& slots, size_t fastest) {
   const std::vector<int64_t>& shape = op.operands[0]->type.shape;
   const auto axis = static_cast<size_t>(op.integer("axis"));
-  const AxisLoops along = loops_along(shape, axis);
+  const AxisLoops along = loops_along(shape, axis, fastest);
   const bool backwards = op.integer("reverse") != 0;
   make_loops(shape, along.order, along.vector_dimension, along.rows && backwards);
   if (backwards) {  // position i of the loop is the i-th from the end

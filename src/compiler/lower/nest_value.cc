@@ -145,6 +145,7 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
     const int loaded_width = contiguous ? lanes_ : 1;
     out.line(loaded + " = load " + llvm_type(memory, loaded_width) + ", ptr " + address_piece.text + alignment);
     if (reversed) loaded = reverse(loaded, memory);
+    if (contiguous && !reversed) prefetch_rows(*form, ttir::bytes_of(memory.scalar), address_piece.text, copy, out);
     const std::string result = from_memory(element, loaded, loaded_width, out);
     return {result, loaded_width, level};
   }
@@ -184,7 +185,7 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
   return {from_memory(element, loaded, width, out), width, level};
 }
 
-// A block in the arena, row-major but for Surroundings::slot_units.
+// A block in the arena.
 Piece Nest::stored(const Value* block, int64_t slot, const Coordinates& at, int copy) {
   const Type element = block->type.element();
   const Type memory = memory_type(element);
@@ -203,7 +204,7 @@ Piece Nest::stored(const Value* block, int64_t slot, const Coordinates& at, int 
       return {from_memory(element, loaded, width, out), width, place.level};
     }
   }
-  const Piece offset = index_piece(in_slot(block, at), copy);
+  const Piece offset = index_piece(arena_index(block, slot, at), copy);
   Stream& out = stream(offset.level);
   const std::string base = module_.fresh();
   out.line(base + " = getelementptr i8, ptr %scratch, i64 " + std::to_string(slot));

@@ -196,7 +196,7 @@ std::string VectorMath::tanh(const std::string& x) {
 
 // Around the nearest of 0, 1/8, ..., 31/8 the Taylor polynomial of degree 5, whose coefficients come out of registers
 // by index. Its error is at most 6e-9, where erf is above 0.07; around 0 it is odd. Derivatives of erf are Hermite
-// polynomials times the first one. The slope's 1 is added apart, which keeps results near 0 exact.
+// polynomials times the first one. There the slope's 1 is apart: x + x * 0.128....
 std::string VectorMath::erf_by_table(const std::string& x) {
   constexpr int kEntries = 32;
   constexpr int kDegree = 5;
@@ -220,7 +220,7 @@ std::string VectorMath::erf_by_table(const std::string& x) {
       factorial *= n;
       coefficients[n] = slope * hermite / factorial;
     }
-    coefficients[1] -= 1;
+    if (entry == 0) coefficients[1] -= 1;
     for (int n = 0; n <= kDegree; ++n) {
       std::string& half = tables[n][entry / 16];
       half += (half.empty() ? "<float " : ", float ") + llvm_float(coefficients[n]);
@@ -235,7 +235,8 @@ std::string VectorMath::erf_by_table(const std::string& x) {
   };
   std::string value = coefficient(kDegree);
   for (int n = kDegree - 1; n >= 1; --n) value = fma(value, h, coefficient(n));
-  return with_sign_of(fma(value, h, add(coefficient(0), h)), x);
+  const std::string first = ops_.compare("icmp", "eq", kI32, index, k(0x4B400000), width_, out_);
+  return with_sign_of(fma(value, h, choose(first, h, coefficient(0))), x);
 }
 
 std::string VectorMath::erf(const std::string& x) {

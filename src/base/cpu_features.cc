@@ -1,0 +1,49 @@
+#include "base/cpu_features.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace fl {
+namespace {
+
+#if defined(__x86_64__)
+bool tiles_are_permitted() {
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;               // XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#endif
+
+CpuFeatures find() {
+  CpuFeatures found;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  found.v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+             __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c");
+  found.v4 = found.v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+             __builtin_cpu_supports("avx512vl");
+  found.avx512_vnni = found.v4 && __builtin_cpu_supports("avx512vnni");
+  found.avx512_bf16 = found.v4 && __builtin_cpu_supports("avx512bf16");
+  found.fast_bf16_pairs = found.avx512_bf16 && __builtin_cpu_is("amd");
+  unsigned int a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned int kBf16 = 1u << 22, kTiles = 1u << 24, kInt8 = 1u << 25;
+  if (found.v4 && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kTiles) != 0 && tiles_are_permitted()) {
+    found.amx_bf16 = (d & kBf16) != 0;
+    found.amx_int8 = (d & kInt8) != 0;
+  }
+#endif
+  return found;
+}
+
+}  // namespace
+
+const CpuFeatures& cpu_features() {
+  static const CpuFeatures found = find();
+  return found;
+}
+
+}  // namespace fl
