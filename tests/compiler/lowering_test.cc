@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "compiler/analysis/layout.h"
 #include "compiler/analysis/product.h"
+#include "compiler/analysis/program_order.h"
 #include "compiler/analysis/schedule.h"
 #include "compiler/analysis/strides.h"
 #include "compiler/lower/interleave.h"
@@ -225,6 +226,56 @@ TEST(Schedule, pointers_that_advance_in_a_loop_are_one_number) {
   const auto module = verified(test::kernels().at("matmul"));
   EXPECT_EQ(make_schedule(module->function).inductions.size(),
             4u);  // two blocks of pointers, as argument and as result
+}
+
+// A block of 16 that axis y places, at `scale` times its positions.
+std::string along_y(int scale) {
+  return test::module_of("%x: !tt.ptr<f32>",
+                         "    %py = tt.get_program_id y : i32\n"
+                         "    %c = arith.constant 16 : i32\n"
+                         "    %o = arith.muli %py, %c : i32\n"
+                         "    %r = tt.make_range {end = 16 : i32, start = 0 : i32} : tensor<16xi32>\n"
+                         "    %s = tt.splat %o : i32 -> tensor<16xi32>\n"
+                         "    %i = arith.addi %s, %r : tensor<16xi32>\n"
+                         "    %k = arith.constant dense<" +
+                             std::to_string(scale) +
+                             "> : tensor<16xi32>\n"
+                             "    %j = arith.muli %i, %k : tensor<16xi32>\n"
+                             "    %p = tt.splat %x : !tt.ptr<f32> -> tensor<16x!tt.ptr<f32>>\n"
+                             "    %q = tt.addptr %p, %j : tensor<16x!tt.ptr<f32>>, tensor<16xi32>\n"
+                             "    %z = arith.constant dense<0.000000e+00> : tensor<16xf32>\n"
+                             "    tt.store %q, %z : tensor<16x!tt.ptr<f32>>");
+}
+
+TEST(ProgramOrder, the_axis_that_writes_neighbours_is_counted_first) {
+  const auto unknown = [](const ttir::Value*) { return false; };
+  EXPECT_EQ(fastest_axis(verified(along_y(1))->function, unknown), 1u);
+  EXPECT_EQ(fastest_axis(verified(along_y(2))->function, unknown), 0u);
+  EXPECT_EQ(fastest_axis(verified(test::kernels().at("add"))->function, unknown), 0u);
+  const LoweredKernel kernel = lower(*verified(along_y(1)), target_of(16), {});
+  EXPECT_EQ(count(kernel.text, "%first.y = urem i64 %first, %grid.wide.1"), 1u);
+}
+
+// x[i % 100] + x[i / 100] over 256 positions
+TEST(Lowering, flat_positions_that_are_divided_are_read_in_runs) {
+  const std::string text =
+      test::module_of("%x: !tt.ptr<f32>, %out: !tt.ptr<f32>",
+                      "    %i = tt.make_range {end = 256 : i32, start = 0 : i32} : tensor<256xi32>\n"
+                      "    %n = arith.constant dense<100> : tensor<256xi32>\n"
+                      "    %r = arith.remsi %i, %n : tensor<256xi32>\n"
+                      "    %d = arith.divsi %i, %n : tensor<256xi32>\n"
+                      "    %p = tt.splat %x : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n"
+                      "    %pr = tt.addptr %p, %r : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
+                      "    %pd = tt.addptr %p, %d : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
+                      "    %a = tt.load %pr : tensor<256x!tt.ptr<f32>>\n"
+                      "    %b = tt.load %pd : tensor<256x!tt.ptr<f32>>\n"
+                      "    %c = arith.addf %a, %b : tensor<256xf32>\n"
+                      "    %q = tt.splat %out : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n"
+                      "    %o = tt.addptr %q, %i : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
+                      "    tt.store %o, %c : tensor<256x!tt.ptr<f32>>");
+  const LoweredKernel kernel = lower(*verified(text), target_of(16), {});
+  EXPECT_EQ(count(kernel.text, "@llvm.masked.gather"), 0u);
+  EXPECT_GE(count(kernel.text, "urem i64"), 1u);
 }
 
 }  // namespace

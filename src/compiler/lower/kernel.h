@@ -4,6 +4,7 @@
 #ifndef FLAGOS_COMPILER_LOWER_KERNEL_H_
 #define FLAGOS_COMPILER_LOWER_KERNEL_H_
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
@@ -64,6 +65,7 @@ class Kernel {
   void store_first(const std::vector<const Value*>& loads, std::vector<const Value*>* stored, bool exact);
   std::vector<const Value*> loads_of(const std::vector<Sink>& sinks) const;
   void store_block(const Value* value);
+  void store_turned(const Value* block, size_t across, size_t along, int64_t slot);
   void reduce(const Operation& op);
   void scan(const Operation& op);
   void atomic(const Operation& op);
@@ -73,6 +75,8 @@ class Kernel {
                     int lanes);
   // Loops over the dimensions in their order, but for `fastest`, which is innermost.
   static std::vector<size_t> natural_order(const std::vector<int64_t>& shape, size_t fastest);
+  static const Value* block_of(const Sink& sink);
+  size_t strips_of(const Sink& sink) const;  // the dimension that they run along
   void make_loops(Nest* nest, const Sink& sink, bool one_by_one = false) const;
   static void loops_over(Nest* nest, const std::vector<int64_t>& shape);  // row-major
 
@@ -162,6 +166,7 @@ class Kernel {
   int64_t kept_ = 0;  // bytes behind the arena
   int position_ = 0;
   bool ordered_ = false;
+  std::array<size_t, 3> axes_ = {0, 1, 2};  // of the grid, the one that is counted first in front
 };
 
 }  // namespace fl::compiler

@@ -52,10 +52,13 @@ struct Term {
   std::string text() const { return known ? std::to_string(value) : name; }
 };
 
-// base + sum of coefficient[l] * (position in loop l), modulo 2^bits of the value's type.
+// base + sum of coefficient[l] * (position in loop l) + sum of computed[p] * (computed position p), modulo 2^bits of
+// the value's type. See Note [Computed positions] in nest_runs.cc.
 struct Form {
   Term base;
   std::vector<Term> coefficients;
+  std::map<size_t, Term> computed = {};  // none is zero
+  bool uniform() const;                  // the same during the whole nest
 };
 
 // A position along one dimension of a block: constant + sum of coefficients * loop positions; or a computed i32.
@@ -80,6 +83,7 @@ struct Loop {
   bool vector = false;
   std::string position;    // i64: of the first lane, where vector
   std::string limit = "";  // i64: iterations at run time, where fewer than the extent; not of the vector loop
+  bool runs = false;       // of find_runs: nothing has a position in it
 };
 
 // Where a block goes in the arena when it is not row-major: `base` an i64 address, a stride in bytes for each loop.
@@ -116,8 +120,9 @@ class Nest {
   Nest(Surroundings& shared, Mode mode) : shared_(shared), ops_(shared.ops), module_(shared.module), mode_(mode) {}
 
   // ---- Shape of the nest, fixed first. One loop a dimension of `shape` longer than one, in the order of `order`.
+  // `runs`: with a loop round the vector loop for find_runs().
   void make_loops(const std::vector<int64_t>& shape, const std::vector<size_t>& order, size_t vector_dimension,
-                  bool one_by_one = false);
+                  bool one_by_one = false, bool runs = false);
   // Loops of one's own, with strips of `lanes`: `at` is a block's position in terms of them.
   void set_loops(std::vector<Loop> loops, size_t vector_loop, Coordinates at, int lanes);
   // Only positions below `limit` (i64, from 0 to the extent) along the dimension are done.
@@ -128,6 +133,15 @@ class Nest {
   Coordinates coordinates() const { return coordinates_; }  // of a block of that shape
   int lanes() const { return lanes_; }
   const std::vector<Loop>& loops() const { return loops_; }
+
+  // Whether the sinks divide positions along the strips by a constant, so that the vector loop is best cut into runs of
+  // one quotient. Of a nest with a loop for runs it cuts them.
+  bool find_runs(const std::vector<Sink>& sinks);
+
+  // The dimension along which the sinks write neighbours to neighbours, where one can be told.
+  std::optional<size_t> stored_along(const std::vector<Sink>& sinks);
+  // Blocks that the sinks rest on whose loads run across the strips; `dimension` is the one that they run along.
+  std::vector<const ttir::Value*> find_turned(const std::vector<Sink>& sinks, size_t* dimension);
 
   // ---- Assumptions. `check_overlap` returns the loads that must be done before the nest even in fast mode.
   std::vector<const ttir::Value*> check_overlap(const std::vector<Sink>& sinks);
@@ -147,6 +161,8 @@ class Nest {
 
   // ---- Complete nests. What they need comes into before(), the loops into body(), whose first block is entry().
   void map(const std::vector<Sink>& sinks);
+  // A block into the arena, contiguous along the last loop but one, while strips run along the last.
+  void map_turned(const ttir::Value* block, int64_t slot);
   // Results are scalars, or go to `slots` as blocks without the axis.
   // `fastest`: the dimension of the operands that strips run along if they can.
   std::vector<std::string> reduce(const ttir::Operation& op, const std::vector<int64_t>& slots, size_t fastest);
@@ -161,6 +177,7 @@ class Nest {
   std::optional<Form> affine_uncached(const ttir::Value* value, const Coordinates& at);
   std::optional<Form> without_wrap(std::optional<Form> form, int bits, bool is_signed);
   Form constant_form(int64_t value) const;
+  Form sum(const Form& a, const Form& b, bool plus);
   Term add(const Term& a, const Term& b);
   Term subtract(const Term& a, const Term& b);
   Term multiply(const Term& a, const Term& b);
@@ -176,10 +193,40 @@ class Nest {
                   std::vector<Access>* loads);
   void guard_apart(const Access& a, const Access& b);
 
+  // nest_runs.cc
+  using MaskAt = std::pair<const ttir::Value*, Coordinates>;
+  struct ComputedPosition {
+    const ttir::Value* value;
+    Coordinates at;
+    bool steps = false;    // grows by one from lane to lane of a run; else the same in all of its lanes
+    bool natural = false;  // not negative; lies from low to high
+    Term low = {};
+    Term high = {};
+    std::vector<MaskAt> masks = {};  // of loads that it rests on: where they are off it means nothing
+  };
+  struct Run {
+    const ttir::Value* dividend;
+    Coordinates at;
+    int64_t divisor;
+    Form form;
+  };
+  bool steady(const ttir::Value* value, const Coordinates& at, std::vector<MaskAt>* masks);
+  bool stops_nest(const ttir::Value* mask, const Coordinates& at);
+  std::optional<Form> quotient(const ttir::Operation& op, const Coordinates& at);
+  std::optional<Form> computed_form(ComputedPosition position);
+  bool bounded(const Form& form) const;
+  bool natural(const Form& form) const;
+  Term lane_step(const Form& form);
+  Piece computed_row(size_t position);
+  Coordinates at_first(const Coordinates& at);
+  Piece run_mask();
+  bool divides_along(const ttir::Operation& op, const Coordinates& at) const;
+
   // nest_index.cc
   Coordinates operand_coordinates(const ttir::Operation& op, size_t operand, const Coordinates& at);
   Index flatten(const std::vector<int64_t>& shape, const Coordinates& at);  // row-major
   Index arena_index(const ttir::Value* block, int64_t slot, const Coordinates& at);
+  Form slot_form(const ttir::Value* block, int64_t slot, int64_t size, const Coordinates& at);
   Coordinates unflatten(const std::vector<int64_t>& shape, const Index& index);
   Piece index_piece(const Index& index, int copy);  // an i32
   Index linear_or_opaque(const Index& index, int64_t stride, int64_t extent);
@@ -194,11 +241,9 @@ class Nest {
   Piece element(const ttir::Operation& op, const Coordinates& at, int copy);
   Piece widen(const Piece& piece, const Type& element);
   Stream& stream(int level) { return *streams_[static_cast<size_t>(level)]; }
-  int level_of(const Form& form) const;
-  bool holds_vector(const Form& form) const;
+  bool holds_vector(const Form& form);
   void note_access(const ttir::Operation& op, const std::optional<Form>& form);
-  Piece row_address(const Form& form, int64_t size,
-                    int copy);                // a ptr to lane 0, vector term left out unless level says so
+  Piece row_address(const Form& form);        // a ptr, the vector loop's own part left out
   Piece address(const Form& form, int copy);  // a ptr to lane 0
   Piece addresses(const ttir::Value* pointer, const Coordinates& at, int copy);  // <n x ptr>
   struct Mask {
@@ -206,6 +251,7 @@ class Nest {
     Piece piece;
   };
   Mask mask(const ttir::Value* value, const Coordinates& at, int copy);
+  Mask both(const Mask& a, const Mask& b);
   std::string masked_memory(const char* kind, const Type& element, int width, const std::string& pointers,
                             const std::string& mask, const std::string& value, Stream& out);
   std::string as_memory(const Type& element, const std::string& value, int width, Stream& out);
@@ -215,12 +261,20 @@ class Nest {
   void atomic(const Sink& sink, const Coordinates& at);
   static Type memory_type(const Type& element);
 
+  // nest_turn.cc
+  int directions(const ttir::Value* block, const Coordinates& at, std::map<std::string, int>* known,
+                 std::optional<size_t>* across);
+  std::optional<size_t> unit_dimension(const Form& address, int64_t size) const;
+  std::vector<std::string> transposed(std::vector<std::string> rows, const Type& element, Stream& out);
+  // The loop that the strips of one iteration follow each other in, and how far apart they are there.
+  size_t copy_loop() const { return turned_ ? vector_loop_ - 1 : vector_loop_; }
+  int64_t copy_step() const { return turned_ ? 1 : lanes_; }
+
   // nest_mask.cc
   struct Atom {
     const ttir::Value* value;
     Coordinates at;
   };
-  using MaskAt = std::pair<const ttir::Value*, Coordinates>;
   // The number of leading positions of the vector loop at which an atom holds. `upper`: beyond them it never does.
   struct Limit {
     std::string count;  // i64, any value
@@ -237,6 +291,7 @@ class Nest {
   void atoms(const ttir::Value* mask, const Coordinates& at, std::vector<Atom>* out);
   std::optional<Limit> limit(const Atom& atom);
   std::optional<Limit> limit(const Form& below);
+  std::optional<Limit> limit_of_row(const Form& below);
   std::optional<Form> beyond_restriction();
   Piece restriction_mask(int copy);
   std::optional<Form> below_zero(const Atom& atom);
@@ -286,6 +341,10 @@ class Nest {
   // Calls body(copies) for the strips from `from` on: a main loop in which `live` holds and the rest.
   void vector_loop(Stream& out, const Live& live, int64_t from, int copies, std::vector<Carried>* carried,
                    const std::function<void(int)>& body);
+  // One loop of strips, of which `holds` is known.
+  void strips(Stream& out, const std::string& from, const std::string& to, int copies, bool may_be_empty,
+              const Live* holds, std::vector<Carried>* carried, const std::function<void(int)>& body);
+  void run_loop(Stream& out, const Live& live, int copies, const std::function<void(int)>& body);
   std::string clamped(const std::vector<std::string>& counts, int64_t extent, Stream& out);
   void nested(Stream& head, const std::function<void(Stream&)>& inside);
   static constexpr int kLight = 6;  // as strip_cost
@@ -328,6 +387,7 @@ class Nest {
   std::string entry_;
   bool unknown_store_ = false;
   bool small_remainders_ = false;
+  bool turned_ = false;               // of map_turned
   std::optional<size_t> restricted_;  // dimension
   std::string restriction_;           // i64
   std::vector<Stream*> streams_;
@@ -343,6 +403,12 @@ class Nest {
   bool elementary_ = false;                    // an exponential or the like is computed; known when loops are written
   int copy_ = 0;                               // whose strip is being written
   const Live* live_ = nullptr;                 // what holds in the body being written
+  std::vector<ComputedPosition> computed_;
+  std::map<std::string, std::pair<bool, std::vector<MaskAt>>> steady_;
+  std::set<std::string> stops_;  // atoms whose leading part is all that any sink writes
+  std::optional<Run> run_;
+  std::string run_from_;  // i64, in the loop of runs
+  std::string run_to_;    // i64, where the last strip of a run is written
 };
 
 }  // namespace fl::compiler

@@ -72,8 +72,9 @@ void Nest::scalar_loop(size_t level, Stream& out, std::vector<Carried>* carried,
 // of its counter.
 void Nest::outer_loops(Stream& out, const std::function<void(Stream&)>& inside) {
   std::vector<Carried> none;
-  const bool limited = std::any_of(loops_.begin(), loops_.end(), [](const Loop& loop) { return !loop.limit.empty(); });
-  if (vector_loop_ >= kMany && !limited) {
+  const bool plain =
+      std::none_of(loops_.begin(), loops_.end(), [](const Loop& loop) { return !loop.limit.empty() || loop.runs; });
+  if (vector_loop_ >= kMany && plain) {
     int64_t extent = 1;
     for (size_t l = 0; l < vector_loop_; ++l) extent *= loops_[l].extent;
     return counted(out, "0", std::to_string(extent), 1, false, &none, [&](Stream& head, const std::string& counter) {
@@ -89,7 +90,7 @@ void Nest::outer_loops(Stream& out, const std::function<void(Stream&)>& inside) 
     });
   }
   std::function<void(size_t, Stream&)> build = [&](size_t level, Stream& at) {
-    if (level == vector_loop_) return inside(at);
+    if (level == vector_loop_ || loops_[level].runs) return inside(at);
     scalar_loop(level, at, &none, 0,
                 [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
   };
@@ -102,6 +103,19 @@ std::string Nest::clamped(const std::vector<std::string>& counts, int64_t extent
   return ops_.intrinsic("smax", kI64, {least, "0"}, 1, out);
 }
 
+void Nest::strips(Stream& out, const std::string& from, const std::string& to, int copies, bool may_be_empty,
+                  const Live* holds, std::vector<Carried>* carried, const std::function<void(int)>& body) {
+  counted(out, from, to, static_cast<int64_t>(copies) * lanes_, may_be_empty, carried,
+          [&](Stream& head, const std::string& position) {
+            loops_[vector_loop_].position = position;
+            streams_[vector_loop_ + 1] = &head;
+            forget_lanes();
+            live_ = holds;
+            body(copies);
+            live_ = nullptr;
+          });
+}
+
 void Nest::vector_loop(Stream& out, const Live& live, int64_t from, int copies, std::vector<Carried>* carried,
                        const std::function<void(int)>& body) {
   const int64_t extent = loops_[vector_loop_].extent;
@@ -110,15 +124,7 @@ void Nest::vector_loop(Stream& out, const Live& live, int64_t from, int copies, 
     copies /= 2;
   const int64_t stride = static_cast<int64_t>(copies) * lanes_;
   auto part = [&](const std::string& start, const std::string& end, int count, bool may_be_empty, const Live* holds) {
-    counted(out, start, end, static_cast<int64_t>(count) * lanes_, may_be_empty, carried,
-            [&](Stream& head, const std::string& position) {
-              loops_[vector_loop_].position = position;
-              streams_[vector_loop_ + 1] = &head;
-              forget_lanes();
-              live_ = holds;
-              body(count);
-              live_ = nullptr;
-            });
+    strips(out, start, end, count, may_be_empty, holds, carried, body);
   };
   if (from >= extent) return;
   if (live.full.empty()) {
@@ -219,7 +225,7 @@ void Nest::map(const std::vector<Sink>& sinks) {
   std::vector<Carried> none;
   auto strips = [&](Stream& at) {
     const Live live = live_part(masks, sink_masks);
-    vector_loop(at, live, 0, copies, &none, [&](int count) {
+    const auto body = [&](int count) {
       // All that is read is read before any of it is written: values and masks first.
       side_by_side(count, [&](int copy) {
         copy_ = copy;
@@ -234,7 +240,8 @@ void Nest::map(const std::vector<Sink>& sinks) {
           sink.atomic != nullptr ? atomic(sink, coordinates_) : store(sink, coordinates_, copy_);
       }
       copy_ = 0;
-    });
+    };
+    run_ ? run_loop(at, live, copies, body) : vector_loop(at, live, 0, copies, &none, body);
   };
   entry_ = module_.fresh_label();
   body_.open(entry_);

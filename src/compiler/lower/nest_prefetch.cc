@@ -32,14 +32,14 @@ void Nest::prefetch(const ttir::Operation& load, const Form& form, int64_t size,
 // first axis, 64 columns at a time, takes 1.6 times as long without this (Zen 4). Where the kernel loops on over rows,
 // or this nest does, what is read rows later is asked for.
 void Nest::prefetch_rows(const Form& form, int64_t size, const std::string& pointer, Stream& out) {
-  constexpr int64_t kAhead = 8;            // rows; 4 to 16 are alike
-  constexpr int64_t kLongestPiece = 2048;  // bytes of a row; longer ones the CPU sees by itself
+  constexpr int64_t kLongestPiece = 2048;      // bytes of a row; longer ones the CPU sees by itself
+  const int64_t ahead = turned_ ? lanes_ : 8;  // rows; 4 to 16 are alike, and a square of them is read at once
   if (loops_[vector_loop_].extent * size > kLongestPiece) return;
   const size_t row = vector_loop_ + 1 < loops_.size() ? loops_.size() - 1 : vector_loop_ - 1;
   const Term& step = form.coefficients[row];
-  if (shared_.loops == 0 && loops_[row].extent < 2 * kAhead) return;
+  if (shared_.loops == 0 && loops_[row].extent < 2 * ahead) return;
   if (step.known && std::abs(step.value) <= kLongestPiece) return;
-  prefetch_at(pointer, multiply(step, {true, kAhead, ""}), out);
+  prefetch_at(pointer, multiply(step, {true, ahead, ""}), out);
 }
 
 // A whole row by each program: while this one computes exponentials, the memory is idle, and the next program's row can
