@@ -124,7 +124,7 @@ Piece Nest::address(const Form& form, int copy) {
 // or this nest does, what is read rows later is asked for.
 void Nest::prefetch_rows(const Form& form, int64_t size, const std::string& pointer, int copy, Stream& out) {
   const int64_t ahead = turned_ ? lanes_ : 8;  // rows; 4 to 16 are alike, and a square of them is read at once
-  constexpr int64_t kLongestPiece = 2048;  // bytes of a row; longer ones the CPU sees by itself
+  constexpr int64_t kLongestPiece = 2048;      // bytes of a row; longer ones the CPU sees by itself
   constexpr int64_t kCacheLine = 64;
   if (mode_ == Mode::kExact || loops_.size() < 2 || loops_[vector_loop_].extent * size > kLongestPiece) return;
   const size_t row = vector_loop_ + 1 < loops_.size() ? loops_.size() - 1 : vector_loop_ - 1;
