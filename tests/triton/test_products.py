@@ -96,6 +96,13 @@ def test_a_batch_with_masks_on_every_side_and_an_epilogue(dtype):
     check(c, (0.5 * (a.double() @ b.double()) + 2.0 * bias.double()).to(dtype), dtype, k)
 
 
+@pytest.mark.parametrize("k", [2048, 6000, 3 * 16384 + 5])
+def test_many_rows_share_a_right_factor_of_any_depth(k):
+    a, b, c, expected = factors(100, 70, k, torch.int8)
+    launch(mm_kernel, a, b, c, {"BM": 16, "BN": 64, "BK": 256}, torch.int8)
+    check(c, expected, torch.int8, k)
+
+
 @pytest.mark.parametrize("device", ["cpu", "flagos"])
 def test_a_product_on(device):
     if device == "flagos":

@@ -98,6 +98,9 @@ class Kernel {
                       const std::string& fresh, const std::string& last);
   Waiting load_waiting(const Product& product);
   void note_waiting(const Product& product, std::string Waiting::*number, const std::string& value);
+  void begin_offsets(Product* product, int until);
+  void write_offsets(const Product& product, const std::string& right, const Waiting& waiting,
+                     const std::string& groups, const std::string& offset);
   std::string pointer_to(const std::string& address);
   std::string place_in_buffer(const PackedFactor& factor, const std::string& chunk, const std::string& step);
   std::string live_groups(const Product& product);

@@ -180,7 +180,7 @@ std::unique_ptr<Product> Kernel::begin_product(const Operation& dot, const Opera
     const int64_t bytes = chunks * factor->chunk_bytes;
     factor->buffer = factor->kept.empty() ? allocate_bytes(bytes, until) : allocate_kept(bytes);
   }
-  if (plan->has_offset()) product->offsets = allocate_bytes(plan->columns * 4, until);
+  if (plan->has_offset()) begin_offsets(product.get(), until);
   may_read_in_place(product.get());
   if (loop != nullptr) {
     product->state = allocate_bytes(8 * std::size(kWaiting), schedule_.end.at(loop));
@@ -266,10 +266,8 @@ void Kernel::multiply_tiles(const Product& product, const Waiting& waiting, cons
   left = pointer_to(left);
   std::string offset = "null";
   if (plan.has_offset()) {
-    const std::string function = offset_function(module_, shared_.ops, plan);
     offset = arena_pointer(product.offsets);
-    out_->line("call void " + function + "(ptr " + right + ", i64 " + groups + ", i64 " + product.columns + ", ptr " +
-               offset + ")");
+    write_offsets(product, right, waiting, groups, offset);
   }
   std::string out = "null";
   std::string finish = "false";
@@ -283,6 +281,43 @@ void Kernel::multiply_tiles(const Product& product, const Waiting& waiting, cons
              ", ptr " + sums + ", i64 " + groups + ", i64 " + product.rows + ", i64 " + product.columns + ", i1 " +
              fresh + ", ptr " + offset + ", ptr " + out + ", i64 " + (product.direct.empty() ? "0" : product.pitch) +
              ", i1 " + finish + ")");
+}
+
+// Offsets belong to what is packed of the right factor and stay with it: behind them is noted which groups they are of.
+void Kernel::begin_offsets(Product* product, int until) {
+  const int64_t bytes = product->plan.columns * 4;
+  if (product->right.kept.empty()) {
+    product->offsets = allocate_bytes(bytes, until);
+    return;
+  }
+  product->offsets = allocate_kept(bytes + 8);
+  const std::string noted = arena_pointer(product->offsets + bytes);
+  const std::string still = shared_.ops.select(kI64, product->right.kept, load_i64(noted), "0", 1, *out_);
+  out_->line("store i64 " + still + ", ptr " + noted);
+}
+
+void Kernel::write_offsets(const Product& product, const std::string& right, const Waiting& waiting,
+                           const std::string& groups, const std::string& offset) {
+  const DotPlan& plan = product.plan;
+  const std::string call = "call void " + offset_function(module_, shared_.ops, plan) + "(ptr " + right + ", i64 " +
+                           groups + ", i64 " + product.columns + ", ptr " + offset + ")";
+  if (product.right.kept.empty()) return out_->line(call);
+  auto binary = [&](const char* instruction, const std::string& a, const std::string& b) {
+    return shared_.ops.binary(instruction, kI64, a, b, 1, *out_);
+  };
+  const std::string first = binary("add", binary("mul", waiting.chunk, std::to_string(plan.steps)), waiting.from);
+  const std::string own = binary("add", binary("shl", first, "32"), groups);  // never 0
+  const std::string noted = arena_pointer(product.offsets + plan.columns * 4);
+  const std::string same = shared_.ops.compare("icmp", "eq", kI64, load_i64(noted), own, 1, *out_);
+  const std::string write = module_.fresh_label();
+  const std::string join = module_.fresh_label();
+  out_->line("br i1 " + same + ", label %" + join + ", label %" + write);
+  out_->open(write);
+  out_->line(call);
+  const std::string note = binary("mul", own, product.chunk_step);  // 0 where chunks take each other's place
+  out_->line("store i64 " + note + ", ptr " + noted);
+  out_->line("br label %" + join);
+  out_->open(join);
 }
 
 std::string Kernel::pointer_to(const std::string& address) {
