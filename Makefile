@@ -7,6 +7,8 @@ SHELL := bash
 VENV ?= .venv
 BUILD ?= build
 JOBS ?= $(shell nproc)
+# Each process of the tests holds PyTorch and up to 3 GB of tensors.
+PYTEST_JOBS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 ARGS ?=
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PY := $(VENV)/bin/python
@@ -36,8 +38,9 @@ test: setup lint build ctest asan tsan pytest  ## everything that CI runs
 ctest: build  ## the C++ tests
 	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -LE fuzz
 
-pytest: build  ## the Python tests (ARGS="-k routing")
-	$(PY) -m pytest tests $(ARGS)
+TESTS ?= tests
+pytest: build  ## the Python tests (TESTS=tests/python ARGS="-k routing")
+	$(PY) -m pytest $(TESTS) -n $(PYTEST_JOBS) --dist worksteal $(ARGS)
 
 test-long: test fuzz conformance-full flaggems-entries tile-programs  ## test, a million inputs a fuzzer, every operator sample
 

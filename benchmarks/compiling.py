@@ -1,4 +1,5 @@
-"""From a kernel's source to a launch, in fresh processes: cold, and from the disk of an earlier one.
+"""From a kernel's source to a launch, in fresh processes: cold, and from the disk of an earlier one. With flag_gems
+installed also its kernels, from their syntax trees to code that runs, over a spread of its operators.
 
 The first kernel of a process is left out of the medians and told apart: it pays for loading LLVM's tables and Triton's
 language. What a rival would be is a C++ compiler process for each kernel; here none is started.
@@ -6,6 +7,7 @@ language. What a rival would be is a C++ compiler process for each kernel; here 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import statistics
@@ -19,12 +21,19 @@ COLD_MS, DISK_MS = 60.0, 3.0
 
 def run(rounds: int) -> list[dict[str, Any]]:
     """Medians over the kernels, each the median of `rounds` processes, in milliseconds."""
+    figures = _both("a kernel", "compiling", rounds)
+    if importlib.util.find_spec("flag_gems") is not None:
+        figures += _both("a kernel of FlagGems", "flaggems_calls", rounds)
+    return figures
+
+
+def _both(what: str, module: str, rounds: int) -> list[dict[str, Any]]:
     cold, disk = [], []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            cold.append(_kernels(folder))
-            disk.append(_kernels(folder))
-    return [_figure("compile a kernel", cold, COLD_MS), _figure("load a kernel from disk", disk, DISK_MS)]
+            cold.append(_kernels(module, folder))
+            disk.append(_kernels(module, folder))
+    return [_figure(f"compile {what}", cold, COLD_MS), _figure(f"load {what} from disk", disk, DISK_MS)]
 
 
 def show(figure: dict[str, Any]) -> str:
@@ -50,40 +59,45 @@ def _figure(name: str, rounds: list[list[float]], limit: float) -> dict[str, Any
     }
 
 
-def _kernels(cache: str) -> list[float]:
-    """Milliseconds of the first launch of each kernel, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.compiling"]
-    done = subprocess.run(
-        command, env={**os.environ, "TRITON_CACHE_DIR": cache}, check=True, capture_output=True, text=True
-    )
-    return json.loads(done.stdout)
+def _kernels(module: str, cache: str) -> list[float]:
+    """Milliseconds of each kernel, in a process of its own."""
+    command = [sys.executable, "-m", f"benchmarks.{module}"]
+    environment = {**os.environ, "TRITON_CACHE_DIR": cache, "FLAGOS_BACKEND_CONFIG": "backends_flagos_py.conf"}
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
     import time
 
     import torch
+    import triton.language as tl
 
     from . import row_kernels as rows
-    from . import triton_bench as kernels
+    from . import triton_pointwise as pointwise
     from .launch_kernels import KERNELS
+    from .product_kernels import mm_kernel
 
     x, y, out = torch.ones(1024), torch.ones(1024), torch.empty(1024)
     index = torch.empty(16, dtype=torch.int64)
-    a, b, c = (torch.ones(64, 64) for _ in range(3))
+
+    def product(dtype: torch.dtype) -> None:
+        a, b, c = (torch.ones(64, 64, dtype=dtype) for _ in range(3))
+        strides = (*a.stride(), *b.stride(), *c.stride())
+        mm_kernel[(4,)](a, b, c, 64, 64, 64, *strides, BM=32, BN=32, BK=32, GROUP=8, SUM=tl.float32)
+
     calls = [
         lambda: KERNELS[1][(1,)](out),
-        lambda: kernels.add_kernel[(1,)](x, y, out, 1000, BLOCK=1024),
+        lambda: pointwise.binary_kernel[(1,)](x, y, out, 1000, WHICH="add", BLOCK=1024),
         *(
-            lambda which=which: kernels.unary_kernel[(1,)](x, out, 1000, WHICH=which, BLOCK=1024)
-            for which in ("exp", "log", "sin", "erf", "silu", "gelu")
+            lambda which=which: pointwise.unary_kernel[(1,)](x, out, 1000, WHICH=which, BLOCK=1024)
+            for which in ("exp", "log", "sin", "erf", "silu", "gelu-erf")
         ),
         lambda: rows.softmax_kernel[(1,)](x, out, 1000, LOG=False, BLOCK=1024),
         lambda: rows.reduce_rows_kernel[(1,)](x, out, 1000, WHICH="sum", BLOCK=1024),
         lambda: rows.reduce_rows_kernel[(1,)](x, index, 1000, WHICH="argmax", BLOCK=1024),
         lambda: rows.cumsum_rows_kernel[(1,)](x, out, 1000, BLOCK=1024),
-        lambda: kernels.matmul_kernel[(1, 1)](a, b, c, 64, 64, BM=32, BN=32, BK=32),
-        lambda: kernels.matmul_kernel[(1, 1)](*(t.bfloat16() for t in (a, b, c)), 64, 64, BM=32, BN=32, BK=32),
+        *(lambda dtype=dtype: product(dtype) for dtype in (torch.float32, torch.bfloat16)),
     ]
     times = []
     for call in calls:

@@ -1,8 +1,9 @@
 """Pointwise, transposed and indexed Triton kernels on the CPU against PyTorch's operators: part `pointwise`.
 
-The kernels have the forms that people and libraries write: blocks of 1024 in one dimension, tiles of two with
-strides as arguments, Inductor's flat index taken apart by `//` and `%`. Both sides write the same output, allocated
-before. Each row stands once with one thread, held to a limit, and once with two, told only.
+The kernels have the forms that people and libraries write: blocks of 1024 in one dimension, tiles of two with strides
+as arguments, Inductor's flat index taken apart by `//` and `%`. They are launched as compiled kernels: what
+`kernel[grid]` adds in Python to find one is the part `launch`. Both sides write the same output, allocated before. Each
+row stands once with one thread, held to a limit, and once with two, told only.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import torch
 import triton
@@ -26,11 +28,12 @@ ROW_LIMIT, TILE_LIMIT, MEAN_LIMIT = 1 / 0.9, 1 / 0.85, 1 / 1.2
 def unary_kernel(x, out, n, WHICH: tl.constexpr, BLOCK: tl.constexpr):
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = i < n
-    v = tl.load(x + i, mask=mask).to(tl.float32)
+    loaded = tl.load(x + i, mask=mask)
+    v = loaded.to(tl.float32)
     if WHICH == "neg":
-        r = -v
+        r = -loaded
     elif WHICH == "abs":
-        r = tl.abs(v)
+        r = tl.abs(loaded)
     elif WHICH == "exp":
         r = tl.exp(v)
     elif WHICH == "log":
@@ -167,6 +170,12 @@ def permute_kernel(x, out, n, B: tl.constexpr, C: tl.constexpr, A: tl.constexpr,
 Pair = tuple[Work, Work]  # ours, PyTorch's
 
 
+def launch(kernel: Any, grid: tuple[int, ...], *operands: object, **constants: object) -> Work:
+    """A call that launches the kernel, compiled for these operands."""
+    compiled = kernel[grid](*operands, **constants)
+    return partial(compiled[(*grid, 1, 1)[:3]], *operands, *constants.values())
+
+
 def elementwise(dtype: torch.dtype) -> dict[str, Pair]:
     """The operators over 1 M elements of a type."""
     x, y, z, out = (torch.randn(COUNT).to(dtype) for _ in range(4))
@@ -175,15 +184,15 @@ def elementwise(dtype: torch.dtype) -> dict[str, Pair]:
     grid, aten = (triton.cdiv(COUNT, 1024),), torch.ops.aten
 
     def one(which: str, rival: Callable[..., object], source: torch.Tensor = x) -> Pair:
-        ours = partial(unary_kernel[grid], source, out, COUNT, WHICH=which, BLOCK=1024)
+        ours = launch(unary_kernel, grid, source, out, COUNT, WHICH=which, BLOCK=1024)
         return ours, partial(rival, source, out=out)
 
     def two(which: str, rival: Callable[..., object], a: torch.Tensor = x, into: torch.Tensor = out) -> Pair:
-        ours = partial(binary_kernel[grid], a, y, into, COUNT, WHICH=which, BLOCK=1024)
+        ours = launch(binary_kernel, grid, a, y, into, COUNT, WHICH=which, BLOCK=1024)
         return ours, partial(rival, a, y, out=into)
 
     def three(which: str, rival: Callable[..., object], a: torch.Tensor = x) -> Pair:
-        return partial(ternary_kernel[grid], a, y, z, out, COUNT, WHICH=which, BLOCK=1024), rival
+        return launch(ternary_kernel, grid, a, y, z, out, COUNT, WHICH=which, BLOCK=1024), rival
 
     return {
         "add": two("add", torch.add),
@@ -229,9 +238,8 @@ def tiles(side: int) -> dict[str, Pair]:
 
     def added(a: torch.Tensor, b: torch.Tensor) -> Pair:
         strides = (*a.stride(), *b.expand(side, side).stride(), *out.stride())
-        return partial(tile_add_kernel[grid], a, b, out, side, side, *strides, **blocks), partial(
-            torch.add, a, b, out=out
-        )
+        ours = launch(tile_add_kernel, grid, a, b, out, side, side, *strides, **blocks)
+        return ours, partial(torch.add, a, b, out=out)
 
     a, c = side // 8, 64
     b = size // (a * c)
@@ -240,19 +248,19 @@ def tiles(side: int) -> dict[str, Pair]:
         "transposed add": added(x, y.t()),
         "broadcast add": added(x, row),
         "index_select": (
-            partial(rows_kernel[grid], x, index, out, side, side, **blocks),
+            launch(rows_kernel, grid, x, index, out, side, side, **blocks),
             partial(torch.index_select, x, 0, index, out=out),
         ),
         "index_select, flat": (
-            partial(flat_rows_kernel[flat], x, index, out, size, N=side, BLOCK=1024),
+            launch(flat_rows_kernel, flat, x, index, out, size, N=side, BLOCK=1024),
             partial(torch.index_select, x, 0, index, out=out),
         ),
         "transposed copy": (
-            partial(transpose_kernel[grid], x, out, side, side, **blocks),
+            launch(transpose_kernel, grid, x, out, side, side, **blocks),
             partial(out.copy_, x.t()),
         ),
         "permute copy, flat": (
-            partial(permute_kernel[flat], x, out, size, B=b, C=c, A=a, BLOCK=1024),
+            launch(permute_kernel, flat, x, out, size, B=b, C=c, A=a, BLOCK=1024),
             partial(turned.copy_, cube.permute(1, 0, 2)),
         ),
     }

@@ -158,7 +158,7 @@ def _reduction(name: str, axis: int | None) -> Case:
         grid = (triton.cdiv(columns, 64),)
         ours = partial(kernels.reduce_columns_kernel[grid], x, out, ROWS, columns, WHICH=which, XBLOCK=64, RBLOCK=8)
     else:
-        block = 2048
+        block = 8192
         parts = triton.cdiv(x.numel(), block)
         middle, places = torch.empty(parts), torch.empty(parts, dtype=torch.int64)
         first = partial(kernels.reduce_part_kernel[(parts,)], x, middle, places, x.numel(), WHICH=which, BLOCK=block)

@@ -33,17 +33,22 @@ uint32_t grid_size(PyObject* value, int axis) {
 }
 
 // Triton's own hook is an object that calls what is in its list `calls`: nothing, mostly, and then it is not worth the
-// call, which costs more than the rest of a launch.
-bool does_nothing(PyObject* hook) {
+// call, which costs more than the rest of a launch. Triton changes the list and never puts another in its place, so
+// that an object that was seen is asked no more.
+bool does_nothing(PyObject* hook, SeenHook* seen) {
   if (hook == Py_None) return true;
-  const Shared& common = *shared();
-  if (reinterpret_cast<PyObject*>(Py_TYPE(hook)) != common.hook_chain.get()) return false;
-  const Ref calls = Ref::take(PyObject_GetAttr(hook, common.calls.get()));
-  return PyList_Check(calls.get()) && PyList_Size(calls.get()) == 0;
+  if (hook != seen->hook.get()) {
+    const Shared& common = *shared();
+    if (reinterpret_cast<PyObject*>(Py_TYPE(hook)) != common.hook_chain.get()) return false;
+    Ref calls = Ref::take(PyObject_GetAttr(hook, common.calls.get()));
+    if (!PyList_Check(calls.get())) return false;
+    *seen = {Ref::share(hook), std::move(calls)};
+  }
+  return PyList_Size(seen->calls.get()) == 0;
 }
 
-void call_hook(PyObject* hook, PyObject* metadata) {
-  if (!does_nothing(hook)) Ref::take(PyObject_CallFunctionObjArgs(hook, metadata, nullptr));
+void call_hook(PyObject* hook, SeenHook* seen, PyObject* metadata) {
+  if (!does_nothing(hook, seen)) Ref::take(PyObject_CallFunctionObjArgs(hook, metadata, nullptr));
 }
 
 // The values of one launch.
@@ -109,7 +114,7 @@ PyObject* launch(PyObject* self, PyObject* arguments, PyObject*) {
             plan.size());
     }
     PyObject* const metadata = PyTuple_GetItem(arguments, kMetadata);
-    call_hook(PyTuple_GetItem(arguments, kEnter), metadata);
+    call_hook(PyTuple_GetItem(arguments, kEnter), &shared()->enter, metadata);
 
     fl_launch_config config;
     config.struct_size = sizeof config;
@@ -131,7 +136,7 @@ PyObject* launch(PyObject* self, PyObject* arguments, PyObject*) {
     if (status == FL_OK) status = fl_compiler_failed_assertion();
     if (status != FL_OK) raise(shared()->kernel_error.get(), "%s", fl_last_error());
 
-    call_hook(PyTuple_GetItem(arguments, kExit), metadata);
+    call_hook(PyTuple_GetItem(arguments, kExit), &shared()->exit, metadata);
     Py_INCREF(Py_None);
     return Py_None;
   });

@@ -7,6 +7,11 @@
 
 namespace fl::launcher {
 
+struct SeenHook {
+  Ref hook;
+  Ref calls;  // its list
+};
+
 // What all launchers of a process share, given once by Python (configure). Never destroyed.
 struct Shared {
   Ref kernel_type;
@@ -15,6 +20,8 @@ struct Shared {
   Ref hook_chain;    // Triton's class of hooks
   Ref calls;         // "calls", its attribute
   TensorReader tensors;
+  SeenHook enter = {};  // guarded by the interpreter's lock, as `exit`
+  SeenHook exit = {};
 };
 Shared*& shared();
 

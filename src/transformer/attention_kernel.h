@@ -10,6 +10,7 @@
 
 #include "transformer/kernels.h"
 #include "transformer/rows.h"
+#include "transformer/transposed.h"
 #include "transformer/vector_lanes.h"
 
 namespace fl::transformer {
@@ -19,22 +20,22 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kLog2E = 1.4426950408889634f;
 
 // 2^x within 2 units of the last place for x in [-126, 0]; 0 below; NaN stays.
-inline float power_of_two(float x) {
-  constexpr float kRounding = 12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
-  const float bounded = x < -126.0f ? -126.0f : x;
-  const float shifted = bounded + kRounding;
-  const float r = bounded - (shifted - kRounding);  // in [-1/2, 1/2]
+inline Floats power_of_two(Floats x) {
+  const Floats rounding = broadcast(12582912.0f);  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
+  const Floats bounded = x < -126.0f ? broadcast(-126.0f) : x;
+  const Floats shifted = bounded + rounding;
+  const Floats r = bounded - (shifted - rounding);  // in [-1/2, 1/2]
   // Taylor's coefficients of 2^r, ln(2)^n / n!; the first term left out is at most 2^-7 * ln(2)^7 / 7! = 1.2e-7.
-  float p = 1.5403530393381609e-4f;
+  Floats p = broadcast(1.5403530393381609e-4f);
   p = p * r + 1.3333558146428443e-3f;
   p = p * r + 9.6181291076284772e-3f;
   p = p * r + 5.5504108664821580e-2f;
   p = p * r + 2.4022650695910071e-1f;
   p = p * r + 6.9314718055994531e-1f;
   p = p * r + 1.0f;
-  const uint32_t exponent = fl::random::bits_of(shifted) << 23;
-  const float value = fl::random::float_of(fl::random::bits_of(p) + exponent);
-  return x != x ? x : x < -126.0f ? 0.0f : value;
+  const Words exponent = reinterpret_cast<Words>(shifted) << 23;
+  const Floats value = reinterpret_cast<Floats>(reinterpret_cast<Words>(p) + exponent);
+  return x != x ? x : x < -126.0f ? Floats{} : value;
 }
 
 template <class Dot>
@@ -65,24 +66,59 @@ struct Attention {
   // K as panels of kW keys, summed along the head; V as panels of kW channels, summed along the keys. What is beyond
   // the last key or channel is 0.
   template <class T>
-  static void pack_as(const fl_attention_args& args, const HeadSpan& span, Packed* to) {
+  static void pack_single(const fl_attention_args& args, const HeadSpan& span, Packed* to) {
     const auto *k = static_cast<const T*>(span.k), *v = static_cast<const T*>(span.v);
-    const int64_t size = args.head_size, depth = depth_of(args), keys = span.keys;
-    for (int64_t first = 0; first < keys; first += kW, to += kW * depth) {
+    const int64_t size = args.head_size, keys = span.keys;
+    for (int64_t first = 0; first < keys; first += kW, to += kW * size) {
       for (int64_t key = 0; key < kW; ++key) {
         const T* row = k + (first + key) * args.k_strides[0];
-        const bool there = first + key < keys;
-        for (int64_t d = 0; d < depth; ++d)
-          to[(d / kDepth * kW + key) * kDepth + d % kDepth] = there && d < size ? value_of(row[d]) : Packed{};
+        for (int64_t d = 0; d < size; ++d) to[d * kW + key] = first + key < keys ? value_of(row[d]) : Packed{};
       }
     }
+    for (int64_t first = 0; first < size; first += kW, to += kW * keys) {
+      const int64_t columns = std::min(kW, size - first);
+      for (int64_t key = 0; key < keys; ++key) {
+        const T* row = v + key * args.v_strides[0] + first;
+        for (int64_t d = 0; d < kW; ++d) to[key * kW + d] = d < columns ? value_of(row[d]) : Packed{};
+      }
+    }
+  }
+
+  // The same where an element is copied as it is: pairs of channels of K are words of a block that is turned round, and
+  // V's rows are laced in twos.
+  static void pack_pairs(const fl_attention_args& args, const HeadSpan& span, Packed* to) {
+    const auto *k = static_cast<const Packed*>(span.k), *v = static_cast<const Packed*>(span.v);
+    const int64_t size = args.head_size, depth = depth_of(args), keys = span.keys;
+    constexpr int64_t kBlock = 32;  // channels
+    alignas(64) static constexpr Packed kZeros[kBlock < kW ? kW : kBlock] = {};
+    for (int64_t first = 0; first < keys; first += kW, to += kW * depth)
+      for (int64_t key = 0; key < kW; key += 16)
+        for (int64_t d = 0; d < depth; d += kBlock) {
+          Packed ends[16][kBlock];
+          const void* rows[16];
+          for (int64_t r = 0; r < 16; ++r) {
+            const Packed* row = k + (first + key + r) * args.k_strides[0] + d;
+            const int64_t there = first + key + r < keys ? std::min(kBlock, size - d) : 0;
+            if (0 < there && there < kBlock) std::fill(std::copy_n(row, there, ends[r]), ends[r] + kBlock, Packed{});
+            rows[r] = there == kBlock ? row : there > 0 ? ends[r] : kZeros;
+          }
+          transpose_16(rows, reinterpret_cast<int32_t*>(to + (d / 2 * kW + key) * 2), kW,
+                       std::min<int64_t>(16, (depth - d) / 2));
+        }
     const int64_t rows = up(keys, kStep);
     for (int64_t first = 0; first < size; first += kW, to += kW * rows) {
       const int64_t columns = std::min(kW, size - first);
-      for (int64_t key = 0; key < rows; ++key) {
-        const T* row = v + key * args.v_strides[0] + first;
-        Packed* line = to + key / kDepth * kW * kDepth + key % kDepth;
-        for (int64_t d = 0; d < kW; ++d) line[d * kDepth] = key < keys && d < columns ? value_of(row[d]) : Packed{};
+      for (int64_t key = 0; key < rows; key += 2) {
+        const Packed* pair[2] = {kZeros, kZeros};
+        Packed ends[2][kW];
+        for (int64_t side = 0; side < 2 && key + side < keys; ++side) {
+          pair[side] = v + (key + side) * args.v_strides[0] + first;
+          if (columns == kW) continue;
+          std::fill(std::copy_n(pair[side], columns, ends[side]), ends[side] + kW, Packed{});
+          pair[side] = ends[side];
+        }
+        Packed* __restrict line = to + key * kW;
+        for (int64_t d = 0; d < kW; ++d) line[2 * d] = pair[0][d], line[2 * d + 1] = pair[1][d];
       }
     }
   }
@@ -90,9 +126,9 @@ struct Attention {
   static void pack(const fl_attention_args& args, const HeadSpan& span, void* packed) {
     auto* to = static_cast<Packed*>(packed);
     if constexpr (kDepth == 2) {
-      pack_as<BFloat16>(args, span, to);
+      pack_pairs(args, span, to);
     } else {
-      with_row_type(args.dtype, [&](auto element) { pack_as<decltype(element)>(args, span, to); });
+      with_row_type(args.dtype, [&](auto element) { pack_single<decltype(element)>(args, span, to); });
     }
   }
 
@@ -122,45 +158,55 @@ struct Attention {
       with_row_type(args.dtype, read);
   }
 
-  // The weights of one query over a block of keys, from its scores, which are scaled in base 2 here. `seen` keys count.
+  // The weights of one query over a block of keys, from its scores; logarithms and exponents are of base 2. `seen` keys
+  // count. The largest score is found before the scores are scaled, which is then part of the exponent's sum.
   static void softmax_row(const fl_attention_args& args, const float* mask, int64_t mask_step, int64_t seen,
                           int64_t padded, float* __restrict scores, Packed* __restrict weights, float& highest,
                           float& total, float* __restrict sums, int64_t columns) {
-    const float scale = args.scale * kLog2E;
-    if (mask == nullptr) {
-      for (int64_t i = 0; i < padded; ++i) scores[i] *= scale;
-    } else {
+    float scale = args.scale * kLog2E;
+    if (mask != nullptr) {
       for (int64_t i = 0; i < seen; ++i) scores[i] = scores[i] * scale + mask[i * mask_step] * kLog2E;
+      scale = 1;
+    } else if (!(scale > 0)) {  // the largest is not the largest scaled
+      for (int64_t i = 0; i < seen; ++i) scores[i] *= scale;
+      scale = 1;
     }
     for (int64_t i = seen; i < padded; ++i) scores[i] = -kInfinity;
-    float partial[kPartial];
-    for (float& lane : partial) lane = highest;
+    static_assert(kW % kLanes == 0);  // and so is `padded`
+    Floats tops[4];
+    for (Floats& top : tops) top = broadcast(-kInfinity);
+    const auto larger = [](Floats a, Floats b) { return a > b ? a : b; };
     int64_t i = 0;
-    for (; i + kPartial <= padded; i += kPartial)
-      for (int64_t lane = 0; lane < kPartial; ++lane)
-        partial[lane] = scores[i + lane] > partial[lane] ? scores[i + lane] : partial[lane];
-    for (int64_t lane = 0; i < padded; ++i, ++lane)
-      partial[lane] = scores[i] > partial[lane] ? scores[i] : partial[lane];
-    float peak = highest;
-    for (float lane : partial) peak = lane > peak ? lane : peak;
+    for (; i + 4 * kLanes <= padded; i += 4 * kLanes)
+      for (int64_t v = 0; v < 4; ++v) tops[v] = larger(load(scores + i + v * kLanes), tops[v]);
+    for (; i < padded; i += kLanes) tops[0] = larger(load(scores + i), tops[0]);
+    float lanes[kLanes], top = -kInfinity;
+    store(lanes, larger(larger(tops[0], tops[1]), larger(tops[2], tops[3])));
+    for (float lane : lanes) top = lane > top ? lane : top;
+    const float peak = std::max(highest, top * scale);
     const float base = peak == -kInfinity ? 0.0f : peak;  // nothing seen yet: every weight is 0
-    float added[kPartial] = {};
-    for (i = 0; i + kPartial <= padded; i += kPartial)
-      for (int64_t lane = 0; lane < kPartial; ++lane) {
-        const float weight = power_of_two(scores[i + lane] - base);
-        added[lane] += weight;
-        weights[i + lane] = Dot::packed_float(weight);
-      }
-    for (int64_t lane = 0; i < padded; ++i, ++lane) {
-      const float weight = power_of_two(scores[i] - base);
-      added[lane] += weight;
-      weights[i] = Dot::packed_float(weight);
-    }
-    const float fade = highest == -kInfinity ? 0.0f : power_of_two(highest - base);
-    total = total * fade + sum(added);
+    Floats added[4] = {};
+    const Floats scales = broadcast(scale), bases = broadcast(base);
+    const auto weigh = [&](int64_t at) {
+      const Floats weight = power_of_two(load(scores + at) * scales - bases);
+      store_packed(weights + at, weight);
+      return weight;
+    };
+    for (i = 0; i + 4 * kLanes <= padded; i += 4 * kLanes)
+      for (int64_t v = 0; v < 4; ++v) added[v] += weigh(i + v * kLanes);
+    for (; i < padded; i += kLanes) added[0] += weigh(i);
+    const float fade = highest == -kInfinity ? 0.0f : power_of_two(broadcast(highest - base))[0];
+    total = total * fade + sum_lanes((added[0] + added[1]) + (added[2] + added[3]));
     highest = peak;
     if (fade != 1.0f)
       for (int64_t d = 0; d < columns; ++d) sums[d] *= fade;
+  }
+
+  static void store_packed(Packed* to, Floats values) {
+    if constexpr (kDepth == 2)
+      store_rounded(reinterpret_cast<BFloat16*>(to), values);
+    else
+      store(to, values);
   }
 
   template <bool kAdd>

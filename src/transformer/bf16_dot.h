@@ -19,7 +19,6 @@ struct Bf16Dot {
   static constexpr int kWidth = kVectors * 16;
 
   static Packed packed(BFloat16 value) { return value.bits; }
-  static Packed packed_float(float value) { return fl::random::rounded<BFloat16>(value).bits; }
 
   // As FloatDot::block; a step is two values of each row.
   template <bool kAdd>

@@ -21,7 +21,6 @@ struct FloatDot {
   static Packed packed(T value) {
     return fl::random::widened(value);
   }
-  static Packed packed_float(float value) { return value; }
 
   // c[kRows][kWidth] (+)= a[kRows][steps] * panel[steps][kWidth]. `c` has a stride of `ldc`, `a` of `lda`.
   template <bool kAdd>

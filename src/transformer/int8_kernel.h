@@ -100,7 +100,9 @@ struct Int8Linear {
       alignas(64) float row[16];
       for (int64_t t = 0; t < tokens; t += 16)
         for (int64_t n = 0; n < count; n += 16) {
-          transpose_16(products + n * kInt8PanelRows + t, kInt8PanelRows, block);
+          const void* rows[16];
+          for (int64_t r = 0; r < 16; ++r) rows[r] = products + (n + r) * kInt8PanelRows + t;
+          transpose_16(rows, block[0], 16);
           const int64_t lanes = std::min<int64_t>(16, count - n), here = std::min<int64_t>(16, tokens - t);
           float scale[16] = {}, bias[16] = {};
           std::memcpy(scale, args.scale + first + n, static_cast<size_t>(lanes) * sizeof(float));

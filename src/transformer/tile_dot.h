@@ -19,7 +19,6 @@ struct TileDot {
   static constexpr int kWidth = 32;
 
   static Packed packed(BFloat16 value) { return value.bits; }
-  static Packed packed_float(float value) { return fl::random::rounded<BFloat16>(value).bits; }
 
   // As FloatDot::block; a step is a row of a tile, 32 values of each row.
   template <bool kAdd>

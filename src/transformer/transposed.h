@@ -3,6 +3,7 @@
 #define FLAGOS_TRANSFORMER_TRANSPOSED_H_
 
 #include <cstdint>
+#include <cstring>
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -11,12 +12,13 @@
 namespace fl::transformer {
 namespace {
 
-// to[c][r] = from[r * stride + c]
-inline void transpose_16(const int32_t* from, int64_t stride, int32_t (*to)[16]) {
+// Column c of the words at `rows`, of any alignment, becomes the 16 words at to + c * stride; the first `columns` of
+// them.
+inline void transpose_16(const void* const (&rows)[16], int32_t* to, int64_t stride, int64_t columns = 16) {
 #if defined(__AVX512F__)
   __m512i a[16], b[16];
 #pragma GCC unroll 16
-  for (int r = 0; r < 16; ++r) a[r] = _mm512_loadu_si512(from + r * stride);
+  for (int r = 0; r < 16; ++r) a[r] = _mm512_loadu_si512(rows[r]);
     // Pairs of words, pairs of doublewords, then quarters of vectors twice: four stages that double what lies together.
 #pragma GCC unroll 8
   for (int r = 0; r < 16; r += 2) {
@@ -36,14 +38,18 @@ inline void transpose_16(const int32_t* from, int64_t stride, int32_t (*to)[16])
     const __m512i even = _mm512_shuffle_i32x4(a[c], a[4 + c], 0x88), odd = _mm512_shuffle_i32x4(a[c], a[4 + c], 0xdd);
     const __m512i even_below = _mm512_shuffle_i32x4(a[8 + c], a[12 + c], 0x88),
                   odd_below = _mm512_shuffle_i32x4(a[8 + c], a[12 + c], 0xdd);
-    _mm512_storeu_si512(to[c], _mm512_shuffle_i32x4(even, even_below, 0x88));
-    _mm512_storeu_si512(to[4 + c], _mm512_shuffle_i32x4(odd, odd_below, 0x88));
-    _mm512_storeu_si512(to[8 + c], _mm512_shuffle_i32x4(even, even_below, 0xdd));
-    _mm512_storeu_si512(to[12 + c], _mm512_shuffle_i32x4(odd, odd_below, 0xdd));
+    b[c] = _mm512_shuffle_i32x4(even, even_below, 0x88);
+    b[4 + c] = _mm512_shuffle_i32x4(odd, odd_below, 0x88);
+    b[8 + c] = _mm512_shuffle_i32x4(even, even_below, 0xdd);
+    b[12 + c] = _mm512_shuffle_i32x4(odd, odd_below, 0xdd);
   }
+#pragma GCC unroll 16
+  for (int c = 0; c < 16; ++c)
+    if (c < columns) _mm512_storeu_si512(to + c * stride, b[c]);
 #else
   for (int r = 0; r < 16; ++r)
-    for (int c = 0; c < 16; ++c) to[c][r] = from[r * stride + c];
+    for (int64_t c = 0; c < columns; ++c)
+      std::memcpy(to + c * stride + r, static_cast<const char*>(rows[r]) + 4 * c, sizeof *to);
 #endif
 }
 

@@ -3,8 +3,10 @@
 #include "base/error.h"
 #include "compiler/analysis/layout.h"
 #include "compiler/analysis/product.h"
+#include "compiler/analysis/program_order.h"
 #include "compiler/analysis/schedule.h"
 #include "compiler/analysis/strides.h"
+#include "compiler/lower/interleave.h"
 #include "compiler/lower/kernel.h"
 #include "compiler/ttir/parser.h"
 #include "compiler/ttir/verifier.h"
@@ -90,7 +92,31 @@ TEST(Product, the_dot_of_a_matrix_product_waits_for_its_loop) {
 TEST(Product, a_product_is_one_function) {
   const LoweredKernel kernel = lower(*verified(test::kernels().at("matmul_float")), target_of(16), {});
   EXPECT_EQ(count(kernel.text, "define internal void @fl.dot.fma"), 1u);
-  EXPECT_EQ(count(kernel.text, "call void @fl.dot.fma"), 1u);
+  // At the end of a chunk; and before, where a step does not go on in memory where the last one ended.
+  EXPECT_EQ(count(kernel.text, "call void @fl.dot.fma"), 2u);
+}
+
+TEST(Product, a_loop_that_writes_keeps_its_loads_where_they_stand) {
+  const auto matmul = verified(test::kernels().at("matmul_float"));
+  const Schedule schedule = make_schedule(matmul->function);
+  for (const auto& [op, position] : schedule.position) {
+    if (op->op == ttir::Op::kFor) {
+      EXPECT_TRUE(only_reads(*op));
+    }
+  }
+  const auto storing = verified(test::module_of("%p: !tt.ptr<f32>, %n: i32",
+                                                "    %c = arith.constant 0 : i32\n    %d = arith.constant 1 : i32\n"
+                                                "    scf.for %i = %c to %n step %d : i32 {\n"
+                                                "      %x = tt.load %p : !tt.ptr<f32>\n"
+                                                "      tt.store %p, %x : !tt.ptr<f32>\n    }"));
+  const Schedule of_storing = make_schedule(storing->function);
+  int loops = 0;
+  for (const auto& [op, position] : of_storing.position) {
+    if (op->op != ttir::Op::kFor) continue;
+    ++loops;
+    EXPECT_FALSE(only_reads(*op));
+  }
+  EXPECT_EQ(loops, 1);
 }
 
 const ttir::Value* value_named(const Schedule& schedule, const std::string& name) {
@@ -137,6 +163,43 @@ TEST(Lowering, a_sum_over_the_first_axis_neither_gathers_nor_scatters) {
   EXPECT_EQ(count(kernel.text, "call void @llvm.prefetch"), 4u);  // four strips of the rows to come
 }
 
+TEST(Interleaved, lines_take_turns_but_stay_behind_what_they_need) {
+  const std::string a = "  %1 = load float, ptr %p\n  %2 = fadd float %1, %1\n";
+  const std::string b = "  %3 = load float, ptr %q\n  %4 = fmul float %3, %2\n  %5 = fmul float %4, %4\n";
+  EXPECT_EQ(interleaved({a, b}),
+            "  %1 = load float, ptr %p\n  %3 = load float, ptr %q\n  %2 = fadd float %1, %1\n"
+            "  %4 = fmul float %3, %2\n  %5 = fmul float %4, %4\n");
+  const std::string early = "  %6 = fneg float %2\n";  // needs the last line of the first part
+  EXPECT_EQ(interleaved({a, early}), a + early);
+}
+
+TEST(Interleaved, code_of_several_blocks_stays_as_it_is) {
+  const std::string a = "  %1 = fneg float %0\n  br label %l\nl:\n";
+  const std::string b = "  %2 = fneg float %0\n";
+  EXPECT_EQ(interleaved({a, b}), a + b);
+}
+
+// A sort has blocks of 2 x 2 x ... x 2; see Note [Flat loops].
+TEST(Lowering, many_small_dimensions_are_one_loop) {
+  const LoweredKernel kernel = lower(*verified(test::kernels().at("sortk")), target_of(16), {});
+  const size_t nests = count(kernel.report, "\nnest ");
+  EXPECT_GT(nests, 10u);
+  EXPECT_LE(count(kernel.text, "= phi i64"), 2 * nests + 1);  // the loop over programs too
+}
+
+TEST(Lowering, a_maximum_of_numbers_is_one_instruction_and_looks_again_where_it_found_none) {
+  const LoweredKernel kernel = lower(*verified(test::kernels().at("softmax")), target_of(16), {});
+  EXPECT_GT(count(kernel.text, "fcmp ogt <8 x float>"), 0u);
+  EXPECT_EQ(count(kernel.text, "fcmp oeq float"), 1u);
+  EXPECT_GT(count(kernel.text, "@llvm.maxnum"), 0u);
+}
+
+TEST(Lowering, a_quotient_by_a_sum_divides_once_a_row) {
+  const LoweredKernel kernel = lower(*verified(test::kernels().at("softmax")), target_of(16), {});
+  EXPECT_EQ(count(kernel.text, "fdiv <16 x float>"), 0u);
+  EXPECT_EQ(count(kernel.text, "= fdiv float"), 1u);
+}
+
 TEST(Schedule, a_load_that_a_store_may_change_is_kept) {
   const auto module = verified(
       test::module_of("%p: !tt.ptr<f32>, %q: !tt.ptr<f32>",
@@ -163,6 +226,56 @@ TEST(Schedule, pointers_that_advance_in_a_loop_are_one_number) {
   const auto module = verified(test::kernels().at("matmul"));
   EXPECT_EQ(make_schedule(module->function).inductions.size(),
             4u);  // two blocks of pointers, as argument and as result
+}
+
+// A block of 16 that axis y places, at `scale` times its positions.
+std::string along_y(int scale) {
+  return test::module_of("%x: !tt.ptr<f32>",
+                         "    %py = tt.get_program_id y : i32\n"
+                         "    %c = arith.constant 16 : i32\n"
+                         "    %o = arith.muli %py, %c : i32\n"
+                         "    %r = tt.make_range {end = 16 : i32, start = 0 : i32} : tensor<16xi32>\n"
+                         "    %s = tt.splat %o : i32 -> tensor<16xi32>\n"
+                         "    %i = arith.addi %s, %r : tensor<16xi32>\n"
+                         "    %k = arith.constant dense<" +
+                             std::to_string(scale) +
+                             "> : tensor<16xi32>\n"
+                             "    %j = arith.muli %i, %k : tensor<16xi32>\n"
+                             "    %p = tt.splat %x : !tt.ptr<f32> -> tensor<16x!tt.ptr<f32>>\n"
+                             "    %q = tt.addptr %p, %j : tensor<16x!tt.ptr<f32>>, tensor<16xi32>\n"
+                             "    %z = arith.constant dense<0.000000e+00> : tensor<16xf32>\n"
+                             "    tt.store %q, %z : tensor<16x!tt.ptr<f32>>");
+}
+
+TEST(ProgramOrder, the_axis_that_writes_neighbours_is_counted_first) {
+  const auto unknown = [](const ttir::Value*) { return false; };
+  EXPECT_EQ(fastest_axis(verified(along_y(1))->function, unknown), 1u);
+  EXPECT_EQ(fastest_axis(verified(along_y(2))->function, unknown), 0u);
+  EXPECT_EQ(fastest_axis(verified(test::kernels().at("add"))->function, unknown), 0u);
+  const LoweredKernel kernel = lower(*verified(along_y(1)), target_of(16), {});
+  EXPECT_EQ(count(kernel.text, "%first.y = urem i64 %first, %grid.wide.1"), 1u);
+}
+
+// x[i % 100] + x[i / 100] over 256 positions
+TEST(Lowering, flat_positions_that_are_divided_are_read_in_runs) {
+  const std::string text =
+      test::module_of("%x: !tt.ptr<f32>, %out: !tt.ptr<f32>",
+                      "    %i = tt.make_range {end = 256 : i32, start = 0 : i32} : tensor<256xi32>\n"
+                      "    %n = arith.constant dense<100> : tensor<256xi32>\n"
+                      "    %r = arith.remsi %i, %n : tensor<256xi32>\n"
+                      "    %d = arith.divsi %i, %n : tensor<256xi32>\n"
+                      "    %p = tt.splat %x : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n"
+                      "    %pr = tt.addptr %p, %r : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
+                      "    %pd = tt.addptr %p, %d : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
+                      "    %a = tt.load %pr : tensor<256x!tt.ptr<f32>>\n"
+                      "    %b = tt.load %pd : tensor<256x!tt.ptr<f32>>\n"
+                      "    %c = arith.addf %a, %b : tensor<256xf32>\n"
+                      "    %q = tt.splat %out : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n"
+                      "    %o = tt.addptr %q, %i : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
+                      "    tt.store %o, %c : tensor<256x!tt.ptr<f32>>");
+  const LoweredKernel kernel = lower(*verified(text), target_of(16), {});
+  EXPECT_EQ(count(kernel.text, "@llvm.masked.gather"), 0u);
+  EXPECT_GE(count(kernel.text, "urem i64"), 1u);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from flagos.triton import llvm, native
@@ -74,8 +74,8 @@ def refused(batch: list[tuple[str, str]]) -> tuple[str, str] | None:
     return batch[done][0], child.stderr
 
 
-def check(count: int, seed: int) -> int:
-    """How many modules LLVM took; AssertionError with the first that it refused."""
+def check(count: int, seed: int, tell: Callable[[int], None] | None = None) -> int:
+    """How many modules LLVM took; AssertionError with the first that it refused. `tell` hears how many so far."""
     batch: list[tuple[str, str]] = []
     taken = 0
     for number, pair in enumerate(lowered(count, seed), 1):
@@ -85,6 +85,8 @@ def check(count: int, seed: int) -> int:
             assert bad is None, f"LLVM refused what this module became:\n{bad[0]}\n{bad[1]}"
             taken += len(batch)
             batch.clear()
+            if tell is not None:
+                tell(taken)
     return taken
 
 
@@ -98,7 +100,12 @@ def child() -> None:
 def main() -> None:
     if sys.argv[1] == "--child":
         return child()
-    taken = check(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+
+    def tell(so_far: int) -> None:
+        if so_far % 1000 == 0:
+            print(f"{so_far} modules", flush=True)
+
+    taken = check(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1, tell)
     return print(f"{taken} mutated modules were lowered to LLVM IR that LLVM took")
 
 

@@ -1,5 +1,6 @@
 """Elementwise kernels on cpu tensors: masks, strides, dtypes, aliasing, math functions."""
 
+import itertools
 import math
 
 import numpy
@@ -167,6 +168,10 @@ def math_kernel(x, out, n, WHICH: tl.constexpr, BLOCK: tl.constexpr):
         r = tl.math.erf(v)
     elif WHICH == "tanh":
         r = libdevice.tanh(v)
+    elif WHICH == "log1p":
+        r = libdevice.log1p(v)
+    elif WHICH == "expm1":
+        r = libdevice.expm1(v)
     elif WHICH == "sqrt":
         r = tl.sqrt(v)
     elif WHICH == "rsqrt":
@@ -180,7 +185,23 @@ def math_kernel(x, out, n, WHICH: tl.constexpr, BLOCK: tl.constexpr):
     tl.store(out + i, r, mask=mask)
 
 
-MATH = ("exp", "exp2", "log", "log2", "sin", "cos", "erf", "tanh", "sqrt", "rsqrt", "floor", "ceil", "abs")
+MATH = (
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log2",
+    "log1p",
+    "sin",
+    "cos",
+    "erf",
+    "tanh",
+    "sqrt",
+    "rsqrt",
+    "floor",
+    "ceil",
+    "abs",
+)
 
 
 def all_magnitudes(count):
@@ -212,6 +233,51 @@ def test_math_is_within_two_units_of_the_last_place(which):
     finite = ~exact.isnan() & ~near.isinf()
     worst = units_in_the_last_place(out[finite], exact[finite]).max()
     assert worst <= 2.0
+
+
+@triton.jit
+def pow_kernel(x, y, out, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < n
+    tl.store(out + i, libdevice.pow(tl.load(x + i, mask=mask), tl.load(y + i, mask=mask)), mask=mask)
+
+
+def test_pow_is_within_one_unit_of_the_last_place_and_has_the_special_values_of_c():
+    special = torch.tensor(
+        [0.0, -0.0, 1, -1, 2, -2, 3, 0.5, -0.5, -7, 1e-40, -1e-40, 3.4e38, 16777217, math.inf, -math.inf, math.nan]
+    )
+    count = 1 << 16
+    x = torch.cat([all_magnitudes(count), torch.rand(count) * 4, 1 + torch.randn(count) * 1e-3])
+    y = torch.cat([all_magnitudes(count), torch.randn(count) * 30, torch.randn(count) * 1e4])
+    for a, b in itertools.product(special.split(1), special.split(1)):
+        x, y = torch.cat([x, a]), torch.cat([y, b])
+    out = torch.empty_like(x)
+    pow_kernel[(triton.cdiv(x.numel(), 1024),)](x, y, out, x.numel(), BLOCK=1024)
+    exact = torch.pow(x.double(), y.double())
+    near = exact.float()
+    assert torch.equal(out.isnan(), near.isnan())
+    assert torch.equal(out.isinf(), near.isinf())
+    assert torch.equal(out.signbit()[~near.isnan()], near.signbit()[~near.isnan()])
+    finite = near.isfinite()
+    assert units_in_the_last_place(out[finite], exact[finite]).max() <= 1.0
+
+
+@triton.jit
+def sign_kernel(x, negated, positive, n, BLOCK: tl.constexpr):
+    i = tl.arange(0, BLOCK)
+    v = tl.load(x + i, mask=i < n)
+    tl.store(negated + i, -v, mask=i < n)
+    tl.store(positive + i, tl.abs(v), mask=i < n)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_signs_of_narrow_numbers(dtype):
+    x = torch.tensor([0.0, -0.0, 1, -1, 1e-40, -1e-7, math.inf, -math.inf, math.nan, 300], dtype=dtype)
+    negated, positive = torch.empty_like(x), torch.empty_like(x)
+    sign_kernel[(1,)](x, negated, positive, x.numel(), BLOCK=16)
+    torch.testing.assert_close(negated, 0 - x, rtol=0, atol=0, equal_nan=True)
+    assert torch.equal(negated.signbit()[:8], (0 - x).signbit()[:8])
+    torch.testing.assert_close(positive, x.abs(), rtol=0, atol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize("which", ["sqrt", "floor", "abs", "exp", "log"])

@@ -2,7 +2,10 @@
 
 import functools
 import math
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -11,6 +14,8 @@ import triton.language as tl
 from flagos.triton import llvm, native
 
 from benchmarks.product_kernels import addmm_kernel, attention_kernel, mm_kernel, peeled_kernel
+from tests.triton.small_float_dots import CASES
+from tests.triton.small_float_dots import factors as small_factors
 
 BLOCKS = {"BM": 32, "BN": 64, "BK": 32}
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3, torch.int8: 0}
@@ -182,6 +187,22 @@ def test_fused_attention(dtype, block, causal):
     )
     exact = torch.nn.functional.scaled_dot_product_attention(q.double(), k.double(), v.double(), is_causal=causal)
     torch.testing.assert_close(out, exact.to(dtype), rtol=3 * TOLERANCE[dtype], atol=3 * TOLERANCE[dtype])
+
+
+def test_dots_of_8_bit_floats_are_what_the_interpreter_takes_them_for(tmp_path):
+    sums = []
+    for interpret in ("0", "1"):
+        file = tmp_path / interpret
+        command = [sys.executable, "-m", "tests.triton.small_float_dots", str(file)]
+        subprocess.run(command, env={**os.environ, "TRITON_INTERPRET": interpret}, check=True)
+        sums.append(torch.load(file))
+    for ours, theirs, case in zip(*sums, CASES, strict=True):
+        a, b = (factor.double() for factor in small_factors(*case))
+        allowed = 1e-6 * (a.abs() @ b.abs())
+        assert ((ours - a @ b).abs() <= allowed).all()
+        *_, small = case
+        # The interpreter takes subnormal numbers of float8e5 for others.
+        assert small or ((ours - theirs).abs() <= allowed).all()
 
 
 @functools.cache

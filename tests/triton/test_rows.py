@@ -253,3 +253,70 @@ def test_histogram():
     out = torch.empty(16, dtype=torch.int32)
     histogram_kernel[(1,)](x, out, N=512, BINS=16)
     assert torch.equal(out.long(), torch.bincount(x, minlength=16))
+
+
+@triton.jit
+def extremes_kernel(x, largest, smallest, n, BLOCK: tl.constexpr):
+    row = tl.program_id(0)
+    c = tl.arange(0, BLOCK)
+    nan = float("nan")
+    tl.store(largest + row, tl.max(tl.load(x + row * n + c, mask=c < n, other=nan), axis=0))
+    tl.store(smallest + row, tl.min(tl.load(x + row * n + c, mask=c < n, other=nan), axis=0))
+
+
+@pytest.mark.parametrize("n", [1, 16, 100, 256])
+def test_extremes_ignore_nan_and_are_nan_where_there_is_nothing_else(n):
+    inf, nan = float("inf"), float("nan")
+    x = torch.randn(8, n)
+    x[0], x[1], x[2] = nan, inf, -inf
+    x[3, :-1] = nan
+    x[4, 1:] = nan
+    x[5, ::2] = nan
+    x[5, -1] = -inf
+    x[6, 0] = inf
+    largest, smallest = torch.empty(8), torch.empty(8)
+    extremes_kernel[(8,)](x, largest, smallest, n, BLOCK=256)
+    some = ~x.isnan().all(1)
+    expected = torch.where(some, x.nan_to_num(-inf, inf, -inf).amax(1), nan)
+    torch.testing.assert_close(largest, expected, rtol=0, atol=0, equal_nan=True)
+    expected = torch.where(some, x.nan_to_num(inf, inf, -inf).amin(1), nan)
+    torch.testing.assert_close(smallest, expected, rtol=0, atol=0, equal_nan=True)
+
+
+@triton.jit
+def masked_sums_kernel(x, sums, exps, squares, n, OTHER: tl.constexpr, BLOCK: tl.constexpr):
+    c = tl.arange(0, BLOCK)
+    v = tl.load(x + c, mask=c < n, other=OTHER)
+    tl.store(sums, tl.sum(v, axis=0))
+    tl.store(exps, tl.sum(tl.exp(v - tl.max(v, axis=0)), axis=0))
+    d = tl.where(c < n, v - 1.0, 0.0)
+    tl.store(squares, tl.sum(d * d, axis=0))
+
+
+@pytest.mark.parametrize("other", [0.0, -float("inf"), 2.0])
+@pytest.mark.parametrize("n", [-40, 0, 1, 15, 16, 500, 512])
+def test_what_a_mask_leaves_out_counts_as_often_as_it_is_there(n, other):
+    x = torch.full((512,), -0.0) if n == 16 else torch.randint(-3, 3, (512,)).float()
+    out = [torch.empty(1) for _ in range(3)]
+    masked_sums_kernel[(1,)](x, *out, n, OTHER=other, BLOCK=512)
+    v = torch.where(torch.arange(512) < n, x, other)
+    d = x[: max(n, 0)] - 1
+    expected = [v.sum(), (v - v.max()).exp().sum(), (d * d).sum()]
+    for got, want in zip(out, expected, strict=True):
+        torch.testing.assert_close(got[0], want, equal_nan=True)
+    assert torch.equal(out[0].signbit()[0], v.sum().signbit()) or v.sum() != 0
+
+
+@triton.jit
+def shares_kernel(x, out, n, BLOCK: tl.constexpr):
+    c = tl.arange(0, BLOCK)
+    v = tl.load(x + c, mask=c < n, other=0.0)
+    tl.store(out + c, v / tl.sum(v, axis=0), mask=c < n)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-40, 3e37, 0.0, float("inf"), float("nan")])
+def test_quotients_by_a_sum_are_right_for_every_sum(scale):
+    x = torch.arange(1, 5).repeat(16).div(16) * scale  # sums to 10 times the scale
+    out = torch.empty(64)
+    shares_kernel[(1,)](x, out, 64, BLOCK=64)
+    torch.testing.assert_close(out, (x.double() / x.double().sum()).float(), equal_nan=True, rtol=3e-7, atol=0)

@@ -293,3 +293,27 @@ def test_sort(dtype, descending):
     out = torch.empty_like(x)
     sort_kernel[(1,)](x, out, N=64, DESCENDING=descending)
     assert torch.equal(out, x.sort(descending=descending).values)
+
+
+@triton.jit
+def either_combination(a, b):
+    return a + b + a * b
+
+
+@triton.jit
+def along_rows_of_joined_kernel(x, reduced, scanned, M: tl.constexpr, N: tl.constexpr):
+    index = tl.arange(0, M)[:, None] * N + tl.arange(0, N)[None, :]
+    first, second = tl.split(tl.reshape(tl.load(x + index), (M, N // 2, 2)))
+    swapped = tl.reshape(tl.join(second, first), (M, N))
+    tl.store(reduced + tl.arange(0, N), tl.reduce(swapped, 0, either_combination))
+    tl.store(scanned + index, tl.associative_scan(swapped, 0, either_combination))
+
+
+def test_positions_through_a_reshape_follow_the_rows_of_a_reduction():
+    x = torch.randint(-2, 3, (8, 64)).float()
+    reduced, scanned = torch.empty(64), torch.empty_like(x)
+    along_rows_of_joined_kernel[(1,)](x, reduced, scanned, M=8, N=64)
+    # 1 + result is the product of all 1 + value: whole numbers, exact.
+    expected = (1 + x.reshape(8, 32, 2).flip(2).reshape(8, 64)).cumprod(0) - 1
+    assert torch.equal(scanned, expected)
+    assert torch.equal(reduced, expected[-1])

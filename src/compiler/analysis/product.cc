@@ -170,6 +170,19 @@ bool may_keep_factors(const ttir::Function& function, const Operation& at, const
   return !synchronises(*function.body) && !stores_before(*function.body, schedule.end.at(&at) + 1, schedule);
 }
 
+bool only_reads(const Operation& loop) {
+  for (const Region* region : loop.regions) {
+    for (const Block* block : region->blocks) {
+      for (const Operation* op : block->operations) {
+        const bool writes = ttir::row_of(op->op).effect == Effect::kWrite && op->op != Op::kAssume;
+        const bool is_volatile = op->op == Op::kLoad && op->integer("isVolatile") != 0;
+        if (writes || is_volatile || !only_reads(*op)) return false;
+      }
+    }
+  }
+  return true;
+}
+
 std::optional<std::vector<const Value*>> masks_of_uses(const Value* sum, const Users& users) {
   std::unordered_set<const Value*> seen;
   std::vector<const Value*> masks;

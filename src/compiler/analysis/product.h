@@ -36,6 +36,10 @@ std::optional<std::vector<const ttir::Value*>> deciders(const ttir::Value* block
 // its own before `at`, which is not inside a loop.
 bool may_keep_factors(const ttir::Function& function, const ttir::Operation& at, const Schedule& schedule);
 
+// Whether nothing in the loop writes memory or looks at what others write: what it loads may then be loaded later, as
+// long as that is before the loop's end.
+bool only_reads(const ttir::Operation& loop);
+
 // The masks of all stores that the elements of `sum` can reach, element on element. Nothing if some use looks at more
 // than what a mask lets through.
 std::optional<std::vector<const ttir::Value*>> masks_of_uses(const ttir::Value* sum, const Users& users);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "compiler/lower/counted_loop.h"
 #include "compiler/lower/dot_code.h"
+#include "compiler/lower/memory_text.h"
 
 namespace fl::compiler {
 namespace {
@@ -17,15 +18,14 @@ constexpr int64_t kTileRows = 16;
 constexpr int64_t kTileBytes = 64;
 constexpr const char* kShape = "i16 16, i16 64";
 
-class TileProduct {
+class TileProduct : MemoryText {
  public:
-  TileProduct(LlvmModule& module, Elementwise& ops, const DotPlan& plan) : module_(module), ops_(ops), plan_(plan) {}
+  TileProduct(LlvmModule& module, Elementwise& ops, const DotPlan& plan) : MemoryText(module, ops), plan_(plan) {}
 
   std::string product() {
     const std::string name =
-        formatted("@fl.dot.amx.%s.%dx%d.%lldx%lld.%lld", ttir::name_of(plan_.packed), plan_.tile_rows, plan_.panel,
-                  static_cast<long long>(plan_.columns), static_cast<long long>(plan_.panel_bytes()),
-                  static_cast<long long>(plan_.left_row)) +
+        formatted("@fl.dot.amx.%s.%dx%d.%lldx%lld", ttir::name_of(plan_.packed), plan_.tile_rows, plan_.panel,
+                  static_cast<long long>(plan_.columns), static_cast<long long>(plan_.panel_bytes())) +
         (plan_.out ? ".out" : "");
     if (module_.defined(name)) return name;
     module_.declare("x86_amx @llvm.x86.tilezero.internal(i16, i16)");
@@ -37,7 +37,7 @@ class TileProduct {
     std::vector<Carried> none;
     counted_loop(
         module_, ops_, out, "0", "%rows", plan_.tile_rows, true, &none, [&](Stream& rows, const std::string& row) {
-          const std::string left = offset_by(rows, "%left", row, plan_.left_row);
+          const std::string left = offset_by(rows, "%left", row, "%left_row");
           const std::string sums = offset_by(rows, "%sums", row, plan_.columns * 4);
           counted_loop(module_, ops_, rows, "0", "%columns", plan_.panel, true, &none,
                        [&](Stream& body, const std::string& column) {
@@ -47,8 +47,9 @@ class TileProduct {
         });
     out.line("ret void");
     module_.define_once(name, "define internal void " + name +
-                                  "(ptr %left, ptr %right, ptr noalias %sums, i64 %groups, i64 %rows, i64 %columns, "
-                                  "i1 %fresh, ptr %offset, ptr %out, i64 %pitch, i1 %finish) noinline nounwind {\n" +
+                                  "(ptr %left, i64 %left_row, i64 %last_row, ptr %right, ptr noalias %sums, "
+                                  "i64 %groups, i64 %rows, i64 %columns, i1 %fresh, ptr %offset, ptr %out, i64 %pitch, "
+                                  "i1 %finish) noinline nounwind {\n" +
                                   out.text + "}\n");
     return name;
   }
@@ -57,18 +58,10 @@ class TileProduct {
   std::string instruction() const {
     return plan_.multiply == Multiply::kAmxBf16 ? "@llvm.x86.tdpbf16ps.internal" : "@llvm.x86.tdpbssd.internal";
   }
-  std::string offset_by(Stream& out, const std::string& base, const std::string& index, int64_t bytes) {
-    const std::string distance = ops_.binary("mul", kI64, index, std::to_string(bytes), 1, out);
-    const std::string place = module_.fresh();
-    out.line(place + " = getelementptr i8, ptr " + base + ", i64 " + distance);
-    return place;
-  }
-  std::string load(Stream& out, const std::string& base, int64_t bytes, int64_t stride) {
-    const std::string place = module_.fresh();
-    out.line(place + " = getelementptr i8, ptr " + base + ", i64 " + std::to_string(bytes));
+  std::string load_tile(Stream& out, const std::string& place, const std::string& stride) {
     const std::string tile = module_.fresh();
-    out.line(tile + " = call x86_amx @llvm.x86.tileloadd64.internal(" + kShape + ", ptr " + place + ", i64 " +
-             std::to_string(stride) + ")");
+    out.line(tile + " = call x86_amx @llvm.x86.tileloadd64.internal(" + kShape + ", ptr " + place + ", i64 " + stride +
+             ")");
     return tile;
   }
 
@@ -91,7 +84,8 @@ class TileProduct {
     out.line("br label %" + join);
     out.open(read);
     for (int64_t r = 0; r < down; ++r)
-      for (int64_t c = 0; c < across; ++c) starts[1].push_back(load(out, sums, place(r, c), pitch));
+      for (int64_t c = 0; c < across; ++c)
+        starts[1].push_back(load_tile(out, beyond(out, sums, place(r, c)), std::to_string(pitch)));
     out.line("br label %" + join);
     out.open(join);
     std::vector<Carried> tiles;
@@ -101,52 +95,45 @@ class TileProduct {
                " ]");
       tiles.push_back({"x86_amx", start});
     }
-    counted_loop(module_, ops_, out, "0", "%groups", kTileRows, false, &tiles,
-                 [&](Stream& body, const std::string& group) {
-                   const std::string a = offset_by(body, left, group, plan_.left_step);
-                   const std::string b = offset_by(body, right, group, plan_.panel * plan_.lane_bytes());
-                   std::vector<std::string> rows(static_cast<size_t>(down));
-                   for (int64_t c = 0; c < across; ++c) {
-                     const std::string column =
-                         load(body, b, c * kTileBytes, static_cast<int64_t>(plan_.panel) * plan_.lane_bytes());
-                     for (int64_t r = 0; r < down; ++r) {
-                       std::string& row = rows[static_cast<size_t>(r)];
-                       if (row.empty()) row = load(body, a, r * kTileRows * plan_.left_row, plan_.left_row);
-                       std::string& sum = tiles[static_cast<size_t>(r * across + c)].current;
-                       const std::string next = module_.fresh();
-                       body.line(next + " = call x86_amx " + instruction() + "(" + kShape + ", i16 64, x86_amx " + sum +
-                                 ", x86_amx " + row + ", x86_amx " + column + ")");
-                       sum = next;
-                     }
-                   }
-                 });
+    counted_loop(
+        module_, ops_, out, "0", "%groups", kTileRows, false, &tiles, [&](Stream& body, const std::string& group) {
+          const std::string a = offset_by(body, left, group, plan_.left_step);
+          const std::string b = offset_by(body, right, group, plan_.panel * plan_.lane_bytes());
+          std::vector<std::string> rows(static_cast<size_t>(down));
+          for (int64_t c = 0; c < across; ++c) {
+            const std::string column =
+                load_tile(body, beyond(body, b, c * kTileBytes), std::to_string(plan_.panel * plan_.lane_bytes()));
+            for (int64_t r = 0; r < down; ++r) {
+              std::string& row = rows[static_cast<size_t>(r)];
+              if (row.empty())
+                row = load_tile(body, offset_by(body, a, std::to_string(r * kTileRows), "%left_row"), "%left_row");
+              std::string& sum = tiles[static_cast<size_t>(r * across + c)].current;
+              const std::string next = module_.fresh();
+              body.line(next + " = call x86_amx " + instruction() + "(" + kShape + ", i16 64, x86_amx " + sum +
+                        ", x86_amx " + row + ", x86_amx " + column + ")");
+              sum = next;
+            }
+          }
+        });
     // Tiles are stored where they go; only the address and the pitch are chosen.
     std::string to = sums;
     std::string to_pitch = std::to_string(pitch);
     if (plan_.out) {
-      const std::string distance = ops_.binary("mul", kI64, row, "%pitch", 1, out);
-      const std::string line = module_.fresh();
-      out.line(line + " = getelementptr i8, ptr %out, i64 " + distance);
-      const std::string place = offset_by(out, line, column, 4);
+      const std::string place = offset_by(out, offset_by(out, "%out", row, "%pitch"), column, 4);
       to = module_.fresh();
       out.line(to + " = select i1 %finish, ptr " + place + ", ptr " + sums);
       to_pitch = ops_.select(kI64, "%finish", "%pitch", to_pitch, 1, out);
     }
     for (int64_t r = 0; r < down; ++r) {
-      const std::string rows_on = ops_.binary("mul", kI64, to_pitch, std::to_string(r * kTileRows), 1, out);
+      const std::string line = offset_by(out, to, std::to_string(r * kTileRows), to_pitch);
       for (int64_t c = 0; c < across; ++c) {
-        const std::string line = module_.fresh();
-        out.line(line + " = getelementptr i8, ptr " + to + ", i64 " + rows_on);
-        const std::string at = module_.fresh();
-        out.line(at + " = getelementptr i8, ptr " + line + ", i64 " + std::to_string(c * kTileBytes));
+        const std::string at = beyond(out, line, c * kTileBytes);
         out.line(std::string("call void @llvm.x86.tilestored64.internal(") + kShape + ", ptr " + at + ", i64 " +
                  to_pitch + ", x86_amx " + tiles[static_cast<size_t>(r * across + c)].current + ")");
       }
     }
   }
 
-  LlvmModule& module_;
-  Elementwise& ops_;
   const DotPlan& plan_;
 };
 

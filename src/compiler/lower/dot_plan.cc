@@ -14,13 +14,20 @@ bool both(const ttir::Operation& dot, Scalar scalar) {
   return dot.operands[0]->type.scalar == scalar && dot.operands[1]->type.scalar == scalar;
 }
 
+// Without loss: 8-bit floats have fewer bits of both kinds, and their smallest numbers are normal ones of bf16, which
+// the instructions would take subnormal ones of to be zeros.
+bool widens_to_bf16(const ttir::Value* factor) {
+  const Scalar scalar = factor->type.scalar;
+  return scalar == Scalar::kBF16 || (ttir::is_float(scalar) && ttir::bits_of(scalar) == 8);
+}
+
 void choose_multiply(const ttir::Operation& dot, const Target& target, DotPlan* plan) {
   auto take = [&](Multiply multiply, Scalar packed, int group) {
     plan->multiply = multiply;
     plan->packed = packed;
     plan->group = group;
   };
-  if (plan->sum == Scalar::kF32 && both(dot, Scalar::kBF16)) {
+  if (plan->sum == Scalar::kF32 && widens_to_bf16(dot.operands[0]) && widens_to_bf16(dot.operands[1])) {
     const bool tiles = plan->rows % 16 == 0 && plan->columns % 16 == 0 && plan->depth % 32 == 0;
     if (target.amx_bf16 && tiles) return take(Multiply::kAmxBf16, Scalar::kBF16, 2);
     if (target.bf16_pairs && plan->depth % 2 == 0) return take(Multiply::kPairsBf16, Scalar::kBF16, 2);

@@ -24,7 +24,7 @@ enum class Multiply : uint8_t {
   kFma,        // f32 or f64
   kInteger,    // multiply and add, any integer
   kPairs16,    // vpmaddwd: pairs of i16
-  kQuads8,     // vpdpbusd: four i8; the left ones are packed shifted by 128, which `offset` takes back
+  kQuads8,     // vpdpbusd: four i8; the left ones are shifted by 128 as they are read, which `offset` takes back
   kPairsBf16,  // vdpbf16ps
   kAmxBf16,    // tdpbf16ps
   kAmxInt8,    // tdpbssd
@@ -46,7 +46,7 @@ struct DotPlan {
   std::optional<Scalar> out;  // of what the finished sums are stored as, where the product stores them itself
 
   // In bytes.
-  int64_t left_row = 0;   // from row to row of the packed left factor
+  int64_t left_row = 0;   // from row to row of the left factor where it is packed
   int64_t left_step = 0;  // from group to group
 
   bool amx() const { return multiply == Multiply::kAmxBf16 || multiply == Multiply::kAmxInt8; }

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "compiler/lower/counted_loop.h"
 #include "compiler/lower/dot_code.h"
+#include "compiler/lower/memory_text.h"
 
 namespace fl::compiler {
 namespace {
@@ -29,9 +30,9 @@ const char* name_of(Multiply multiply) {
   return "";
 }
 
-class VectorProduct {
+class VectorProduct : MemoryText {
  public:
-  VectorProduct(LlvmModule& module, Elementwise& ops, const DotPlan& plan) : module_(module), ops_(ops), plan_(plan) {
+  VectorProduct(LlvmModule& module, Elementwise& ops, const DotPlan& plan) : MemoryText(module, ops), plan_(plan) {
     sums_ = llvm_type(Type::of(plan.sum), plan.lanes);
     switch (plan.multiply) {
       case Multiply::kFma:
@@ -53,12 +54,11 @@ class VectorProduct {
   }
 
   std::string product() {
-    const std::string name =
-        formatted("@fl.dot.%s.%s.%dx%d.%lldx%lldx%lld.%lld.%lld", name_of(plan_.multiply), ttir::name_of(plan_.sum),
-                  plan_.tile_rows, plan_.panel, static_cast<long long>(plan_.columns),
-                  static_cast<long long>(plan_.depth), static_cast<long long>(plan_.steps),
-                  static_cast<long long>(plan_.left_row), static_cast<long long>(plan_.left_step)) +
-        (plan_.out ? std::string(".to_") + ttir::name_of(*plan_.out) : "");
+    const std::string name = formatted("@fl.dot.%s.%s.%dx%d.%lldx%lldx%lld.%lld", name_of(plan_.multiply),
+                                       ttir::name_of(plan_.sum), plan_.tile_rows, plan_.panel,
+                                       static_cast<long long>(plan_.columns), static_cast<long long>(plan_.depth),
+                                       static_cast<long long>(plan_.steps), static_cast<long long>(plan_.left_step)) +
+                             (plan_.out ? std::string(".to_") + ttir::name_of(*plan_.out) : "");
     if (module_.defined(name)) return name;
     Stream out;
     out.open("entry");
@@ -68,23 +68,24 @@ class VectorProduct {
           const std::string right = offset_by(panel, "%right", column, plan_.panel_bytes() / plan_.panel);
           const std::string target = plan_.out ? offset_by(panel, "%out", column, ttir::bytes_of(*plan_.out)) : "";
           const std::string sums = offset_by(panel, "%sums", column, ttir::bytes_of(plan_.sum));
-          const std::string shift = plan_.has_offset() ? offset_by(panel, "%offset", column, 4) : "";
+          const std::string offset = plan_.has_offset() ? offset_by(panel, "%offset", column, 4) : "";
           counted_loop(module_, ops_, panel, "0", "%rows", plan_.tile_rows, true, &none,
                        [&](Stream& body, const std::string& row) {
-                         const std::string left = offset_by(body, "%left", row, plan_.left_row);
                          const std::string at = offset_by(body, sums, row, plan_.columns * ttir::bytes_of(plan_.sum));
-                         tile(body, left, right, at, shift);
+                         tile(body, row, right, at, offset);
                          finish(body, at, target, row);
                        });
         });
     out.line("ret void");
     module_.define_once(name, "define internal void " + name +
-                                  "(ptr %left, ptr %right, ptr noalias %sums, i64 %groups, i64 %rows, i64 %columns, "
-                                  "i1 %fresh, ptr %offset, ptr %out, i64 %pitch, i1 %finish) noinline nounwind {\n" +
+                                  "(ptr %left, i64 %left_row, i64 %last_row, ptr %right, ptr noalias %sums, "
+                                  "i64 %groups, i64 %rows, i64 %columns, i1 %fresh, ptr %offset, ptr %out, i64 %pitch, "
+                                  "i1 %finish) noinline nounwind {\n" +
                                   out.text + "}\n");
     return name;
   }
 
+  // 128 times the sum of each column of the right factor.
   std::string offset() {
     const std::string name =
         formatted("@fl.dot.offset.%d.%lld", plan_.panel, static_cast<long long>(plan_.panel_bytes()));
@@ -92,23 +93,22 @@ class VectorProduct {
     Stream out;
     out.open("entry");
     std::vector<Carried> none;
-    const std::string shift =
-        splat_constant(std::to_string(-2139062144), Scalar::kI32, false, plan_.lanes);  // 0x80 x 4
-    counted_loop(module_, ops_, out, "0", "%columns", plan_.panel, true, &none,
-                 [&](Stream& panel, const std::string& column) {
-                   const std::string right = offset_by(panel, "%right", column, plan_.panel_bytes() / plan_.panel);
-                   const std::string to = offset_by(panel, "%offset", column, 4);
-                   std::vector<Carried> sums(strips(), {sums_, "zeroinitializer"});
-                   counted_loop(module_, ops_, panel, "0", "%groups", 1, true, &sums,
-                                [&](Stream& body, const std::string& group) {
-                                  const std::string at = offset_by(body, right, group, plan_.panel * 4);
-                                  for (size_t s = 0; s < strips(); ++s) {
-                                    const std::string b = load(body, factor_, at, static_cast<int64_t>(s) * strip());
-                                    sums[s].current = multiply_add(body, shift, b, sums[s].current);
-                                  }
-                                });
-                   for (size_t s = 0; s < strips(); ++s) store(panel, sums[s].current, to, static_cast<int64_t>(s));
-                 });
+    counted_loop(
+        module_, ops_, out, "0", "%columns", plan_.panel, true, &none, [&](Stream& panel, const std::string& column) {
+          const std::string right = offset_by(panel, "%right", column, plan_.panel_bytes() / plan_.panel);
+          const std::string to = offset_by(panel, "%offset", column, 4);
+          std::vector<Carried> sums(strips(), {sums_, "zeroinitializer"});
+          counted_loop(
+              module_, ops_, panel, "0", "%groups", 1, true, &sums, [&](Stream& body, const std::string& group) {
+                const std::string at = offset_by(body, right, group, plan_.panel * 4);
+                for (size_t s = 0; s < strips(); ++s) {
+                  const std::string b = load(body, factor_, at, strip() * static_cast<int64_t>(s), factor_bytes());
+                  sums[s].current = multiply_add(body, shift(), b, sums[s].current);
+                }
+              });
+          for (size_t s = 0; s < strips(); ++s)
+            store(panel, sums_, sums[s].current, to, sum_strip() * static_cast<int64_t>(s), 4);
+        });
     out.line("ret void");
     module_.define_once(name, "define internal void " + name +
                                   "(ptr %right, i64 %groups, i64 %columns, ptr %offset) noinline nounwind {\n" +
@@ -119,39 +119,23 @@ class VectorProduct {
  private:
   size_t strips() const { return static_cast<size_t>(plan_.panel / plan_.lanes); }
   int64_t strip() const { return plan_.lanes * plan_.lane_bytes(); }
+  int64_t sum_strip() const { return plan_.lanes * ttir::bytes_of(plan_.sum); }
+  int64_t factor_bytes() const { return ttir::bytes_of(plan_.packed); }
 
-  std::string offset_by(Stream& out, const std::string& base, const std::string& index, int64_t bytes) {
-    const std::string distance = ops_.binary("mul", kI64, index, std::to_string(bytes), 1, out);
-    const std::string place = module_.fresh();
-    out.line(place + " = getelementptr i8, ptr " + base + ", i64 " + distance);
-    return place;
-  }
-  std::string beyond(Stream& out, const std::string& base, int64_t bytes) {
-    if (bytes == 0) return base;
-    const std::string place = module_.fresh();
-    out.line(place + " = getelementptr i8, ptr " + base + ", i64 " + std::to_string(bytes));
-    return place;
-  }
-  std::string load(Stream& out, const std::string& type, const std::string& base, int64_t bytes) {
-    const std::string place = beyond(out, base, bytes);
-    const std::string value = module_.fresh();
-    out.line(value + " = load " + type + ", ptr " + place + ", align " + std::to_string(ttir::bytes_of(plan_.packed)));
-    return value;
-  }
-  void store(Stream& out, const std::string& value, const std::string& base, int64_t index) {
-    const std::string place = beyond(out, base, index * plan_.lanes * ttir::bytes_of(plan_.sum));
-    out.line("store " + sums_ + " " + value + ", ptr " + place + ", align " +
-             std::to_string(ttir::bytes_of(plan_.sum)));
+  // 0x80 in each byte.
+  std::string shift() const { return splat_constant(std::to_string(-2139062144), Scalar::kI32, false, plan_.lanes); }
+
+  // The left factor's row `row` + `more`, or its last one if there are fewer.
+  std::string left_row(Stream& out, const std::string& row, int64_t more) {
+    const std::string wanted = ops_.binary("add", kI64, row, std::to_string(more), 1, out);
+    return offset_by(out, "%left", ops_.intrinsic("smin", kI64, {wanted, "%last_row"}, 1, out), "%left_row");
   }
 
   // A lane of the left factor in each lane of a vector.
   std::string broadcast(Stream& out, const std::string& base, int64_t bytes) {
-    const std::string lane = load(out, lane_, base, bytes);
-    const std::string first = module_.fresh();
-    out.line(first + " = insertelement " + splat_ + " poison, " + lane_ + " " + lane + ", i32 0");
-    std::string all = module_.fresh();
-    out.line(all + " = shufflevector " + splat_ + " " + first + ", " + splat_ +
-             formatted(" poison, <%d x i32> zeroinitializer", plan_.lanes));
+    const std::string lane = load(out, lane_, base, bytes, factor_bytes());
+    std::string all = splat(out, lane, lane_, plan_.lanes);
+    if (plan_.has_offset()) all = ops_.binary("xor", Type::of(plan_.sum), all, shift(), plan_.lanes, out);
     if (splat_ == factor_) return all;
     const std::string cast = module_.fresh();
     out.line(cast + " = bitcast " + splat_ + " " + all + " to " + factor_);
@@ -184,15 +168,15 @@ class VectorProduct {
         return ops_.binary("add", type, sum, call(out, function, sums_, {{factor_, a}, {factor_, b}}), plan_.lanes,
                            out);
       }
-      case Multiply::kQuads8:
+      case Multiply::kQuads8:  // the first of them without a sign
         return call(out, "@llvm.x86.avx512.vpdpbusd.512", sums_, {{sums_, sum}, {factor_, a}, {factor_, b}});
       default:
         return call(out, "@llvm.x86.avx512bf16.dpbf16ps.512", sums_, {{sums_, sum}, {factor_, a}, {factor_, b}});
     }
   }
 
-  void tile(Stream& out, const std::string& left, const std::string& right, const std::string& at,
-            const std::string& shift) {
+  void tile(Stream& out, const std::string& first_row, const std::string& right, const std::string& at,
+            const std::string& offset) {
     const auto rows = static_cast<size_t>(plan_.tile_rows);
     const std::string row_of_sums = std::to_string(plan_.columns * ttir::bytes_of(plan_.sum));
     const std::string read = module_.fresh_label();
@@ -204,7 +188,7 @@ class VectorProduct {
     for (size_t r = 0; r < rows; ++r) {
       const std::string row = beyond(out, at, static_cast<int64_t>(r) * plan_.columns * ttir::bytes_of(plan_.sum));
       for (size_t s = 0; s < strips(); ++s)
-        known.push_back(load(out, sums_, row, static_cast<int64_t>(s) * plan_.lanes * ttir::bytes_of(plan_.sum)));
+        known.push_back(load(out, sums_, row, sum_strip() * static_cast<int64_t>(s), ttir::bytes_of(plan_.sum)));
     }
     out.line("br label %" + join);
     out.open(join);
@@ -214,26 +198,29 @@ class VectorProduct {
       out.line(start + " = phi " + sums_ + " [ zeroinitializer, %" + before + " ], [ " + value + ", %" + read + " ]");
       sums.push_back({sums_, start});
     }
-    if (plan_.has_offset()) {
-      for (size_t s = 0; s < strips(); ++s) {
-        const std::string amount = load(out, sums_, shift, static_cast<int64_t>(s) * plan_.lanes * 4);
-        for (size_t r = 0; r < rows; ++r) {
-          std::string& current = sums[r * strips() + s].current;
-          current = ops_.binary("sub", Type::of(plan_.sum), current, amount, plan_.lanes, out);
-        }
+    std::vector<std::string> left;
+    for (size_t r = 0; r < rows; ++r) left.push_back(left_row(out, first_row, static_cast<int64_t>(r)));
+    for (size_t i = 0; i < strips() && plan_.has_offset(); ++i) {
+      const std::string amount = load(out, sums_, offset, sum_strip() * static_cast<int64_t>(i), 4);
+      for (size_t r = 0; r < rows; ++r) {
+        std::string& current = sums[r * strips() + i].current;
+        current = ops_.binary("sub", Type::of(plan_.sum), current, amount, plan_.lanes, out);
       }
     }
     const int64_t unroll = plan_.unroll();
     counted_loop(module_, ops_, out, "0", "%groups", unroll, false, &sums, [&](Stream& body, const std::string& group) {
-      const std::string a = offset_by(body, left, group, plan_.left_step);
+      const std::string along = ops_.binary("mul", kI64, group, std::to_string(plan_.left_step), 1, body);
+      std::vector<std::string> a;
+      for (const std::string& row : left) a.push_back(beyond(body, row, along));
       const std::string b = offset_by(body, right, group, plan_.panel * plan_.lane_bytes());
       for (int64_t u = 0; u < unroll; ++u) {
         std::vector<std::string> vectors;
         for (size_t s = 0; s < strips(); ++s)
-          vectors.push_back(
-              load(body, factor_, b, u * plan_.panel * plan_.lane_bytes() + static_cast<int64_t>(s) * strip()));
+          vectors.push_back(load(body, factor_, b,
+                                 u * plan_.panel * plan_.lane_bytes() + strip() * static_cast<int64_t>(s),
+                                 factor_bytes()));
         for (size_t r = 0; r < rows; ++r) {
-          const std::string lane = broadcast(body, a, static_cast<int64_t>(r) * plan_.left_row + u * plan_.left_step);
+          const std::string lane = broadcast(body, a[r], u * plan_.left_step);
           for (size_t s = 0; s < strips(); ++s) {
             std::string& current = sums[r * strips() + s].current;
             current = multiply_add(body, lane, vectors[s], current);
@@ -254,37 +241,32 @@ class VectorProduct {
       const std::string back = module_.fresh_label();
       out.line("br i1 %finish, label %" + away + ", label %" + back);
       out.open(away);
-      const std::string distance = ops_.binary("mul", kI64, row, "%pitch", 1, out);
-      std::string place = module_.fresh();
-      out.line(place + " = getelementptr i8, ptr " + target + ", i64 " + distance);
+      std::string place = offset_by(out, target, row, "%pitch");
       const Type type = Type::of(*plan_.out);
       const int64_t size = ttir::bytes_of(*plan_.out);
       for (size_t r = 0; r < rows; ++r) {
         for (size_t s = 0; s < strips(); ++s) {
           std::string value = results_[r * strips() + s];
           if (*plan_.out != plan_.sum) value = ops_.cast_float(Type::of(plan_.sum), type, value, plan_.lanes, out);
-          out.line("store " + llvm_type(type, plan_.lanes) + " " + value + ", ptr " +
-                   beyond(out, place, static_cast<int64_t>(s) * plan_.lanes * size) + ", align " +
-                   std::to_string(size));
+          store(out, llvm_type(type, plan_.lanes), value, place, static_cast<int64_t>(s) * plan_.lanes * size, size);
         }
         if (r + 1 == rows) break;
-        const std::string next = module_.fresh();
-        out.line(next + " = getelementptr i8, ptr " + place + ", i64 %pitch");
-        place = next;
+        place = beyond(out, place, "%pitch");
       }
       out.line("br label %" + done);
       out.open(back);
     }
     for (size_t r = 0; r < rows; ++r) {
       const std::string place = beyond(out, at, static_cast<int64_t>(r) * plan_.columns * ttir::bytes_of(plan_.sum));
-      for (size_t s = 0; s < strips(); ++s) store(out, results_[r * strips() + s], place, static_cast<int64_t>(s));
+      for (size_t s = 0; s < strips(); ++s) {
+        store(out, sums_, results_[r * strips() + s], place, sum_strip() * static_cast<int64_t>(s),
+              ttir::bytes_of(plan_.sum));
+      }
     }
     out.line("br label %" + done);
     out.open(done);
   }
 
-  LlvmModule& module_;
-  Elementwise& ops_;
   const DotPlan& plan_;
   std::vector<std::string> results_;
   std::string sums_;          // vector of sums

@@ -303,10 +303,38 @@ std::string Elementwise::emit_wide(Op op, const Operation& source, const Type& e
   }
 }
 
+// What only touches the sign of a number of 16 bits, as integers; "" for anything else. 0 - x is what `-x` is in
+// Triton: +0 for either zero.
+std::string Elementwise::sign_change(const Operation& op, const std::vector<std::string>& operands, int width,
+                                     Stream& out) {
+  auto is_zero = [](const ttir::Value* value) {
+    while (value->producer != nullptr && value->producer->op == Op::kSplat) value = value->producer->operands[0];
+    return value->producer != nullptr && value->producer->op == Op::kConstant && value->producer->constant == 0;
+  };
+  const bool from_zero = op.op == Op::kSubF && is_zero(op.operands[0]);
+  if (op.op != Op::kAbsF && op.op != Op::kNegF && !from_zero) return "";
+  const Type element = op.result()->type.element();
+  const bool is_integer = llvm_type(element, 1) == llvm_type(kI16, 1);
+  const std::string& number = operands.back();
+  const std::string bits = is_integer ? number : convert("bitcast", element, kI16, number, width, out);
+  const std::string size = binary("and", kI16, bits, integer(0x7FFF, Scalar::kI16, width), width, out);
+  std::string result = size;
+  if (op.op != Op::kAbsF) {
+    result = binary("xor", kI16, bits, integer(0x8000, Scalar::kI16, width), width, out);
+    const std::string zero = integer(0, Scalar::kI16, width);
+    if (from_zero) result = select(kI16, compare("icmp", "eq", kI16, size, zero, width, out), zero, result, width, out);
+  }
+  return is_integer ? result : convert("bitcast", kI16, element, result, width, out);
+}
+
 std::string Elementwise::emit(const Operation& op, const std::vector<std::string>& operands, int width, Stream& out) {
   const ttir::OpRow& row = ttir::row_of(op.op);
   const Type element = op.result()->type.element();
   if (row.rule == ttir::Rule::kSameFloat) {
+    if (is_narrow_float(element)) {
+      const std::string changed = sign_change(op, operands, width, out);
+      if (!changed.empty()) return changed;
+    }
     if (!is_narrow_float(element)) return emit_wide(op.op, op, element, operands, width, out);
     std::vector<std::string> wide;
     for (const std::string& operand : operands) wide.push_back(cast_float(element, kF32, operand, width, out));

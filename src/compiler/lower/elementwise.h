@@ -41,6 +41,7 @@ class Elementwise {
   std::string toward_zero(const Type& from, const Type& to, const std::string& value, int width, Stream& out);
 
  private:
+  std::string sign_change(const ttir::Operation& op, const std::vector<std::string>& operands, int width, Stream& out);
   std::string emit_wide(ttir::Op op, const ttir::Operation& source, const Type& element,
                         const std::vector<std::string>& operands, int width, Stream& out);
   std::string divide(const ttir::Operation& op, const std::vector<std::string>& operands, int width, Stream& out);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "compiler/analysis/program_order.h"
 
 namespace fl::compiler {
 namespace {
@@ -62,10 +63,20 @@ void Kernel::prologue() {
     entry_.line(formatted("%%grid.%d = load i32, ptr %%grid.at.%d", axis, axis));
     entry_.line(formatted("%%grid.wide.%d = zext i32 %%grid.%d to i64", axis, axis));
   }
-  entry_.line("%first.x = urem i64 %first, %grid.wide.0");
-  entry_.line("%first.row = udiv i64 %first, %grid.wide.0");
-  entry_.line("%first.y = urem i64 %first.row, %grid.wide.1");
-  entry_.line("%first.z = udiv i64 %first.row, %grid.wide.1");
+  const size_t fastest = fastest_axis(function_, [this](const Value* value) {
+    auto known = shared_.scalars.find(value);
+    return known != shared_.scalars.end() && known->second == "1";
+  });
+  std::rotate(axes_.begin(), axes_.begin() + static_cast<std::ptrdiff_t>(fastest),
+              axes_.begin() + static_cast<std::ptrdiff_t>(fastest) + 1);
+  if (fastest != 0)
+    shared_.report.general(
+        formatted("programs are counted along axis %zu first: their blocks are neighbours", fastest));
+  auto name = [this](size_t place) { return "xyz"[axes_[place]]; };
+  entry_.line(formatted("%%first.%c = urem i64 %%first, %%grid.wide.%zu", name(0), axes_[0]));
+  entry_.line(formatted("%%first.row = udiv i64 %%first, %%grid.wide.%zu", axes_[0]));
+  entry_.line(formatted("%%first.%c = urem i64 %%first.row, %%grid.wide.%zu", name(1), axes_[1]));
+  entry_.line(formatted("%%first.%c = udiv i64 %%first.row, %%grid.wide.%zu", name(2), axes_[1]));
   for (const char* axis : {"x", "y", "z"})
     entry_.line(formatted("%%start.%s = trunc i64 %%first.%s to i32", axis, axis));
   entry_.line("%any = icmp ult i64 %first, %last");
@@ -102,24 +113,28 @@ LoweredKernel Kernel::run() {
     entry_.text.insert(label.size(), kept + "\n");
   }
   text += entry_.text + program_loop() + body.text;
+  text += "next:\n";
+  std::string carry = "1";
+  for (size_t place = 0; place < 3; ++place) {
+    const char axis = "xyz"[axes_[place]];
+    const std::string up = place == 2 ? formatted("%%pid.%c.next", axis) : formatted("%%%c.up", axis);
+    text += formatted("  %s = add i32 %%pid.%c, %s\n", up.c_str(), axis, carry.c_str());
+    if (place == 2) break;
+    text += formatted("  %%%c.wraps = icmp eq i32 %s, %%grid.%zu\n", axis, up.c_str(), axes_[place]);
+    text += formatted("  %%pid.%c.next = select i1 %%%c.wraps, i32 0, i32 %s\n", axis, axis, up.c_str());
+    carry = formatted("%%%c.carry", axis);
+    text += formatted("  %s = zext i1 %%%c.wraps to i32\n", carry.c_str(), axis);
+  }
   text +=
-      "next:\n"
-      "  %x.up = add i32 %pid.x, 1\n"
-      "  %x.wraps = icmp eq i32 %x.up, %grid.0\n"
-      "  %pid.x.next = select i1 %x.wraps, i32 0, i32 %x.up\n"
-      "  %x.carry = zext i1 %x.wraps to i32\n"
-      "  %y.up = add i32 %pid.y, %x.carry\n"
-      "  %y.wraps = icmp eq i32 %y.up, %grid.1\n"
-      "  %pid.y.next = select i1 %y.wraps, i32 0, i32 %y.up\n"
-      "  %y.carry = zext i1 %y.wraps to i32\n"
-      "  %pid.z.next = add i32 %pid.z, %y.carry\n"
       "  %id.next = add i64 %id, 1\n"
       "  %more = icmp ult i64 %id.next, %last\n"
       "  br i1 %more, label %program, label %exit\n"
       "exit:\n"
       "  ret void\n"
       "}\n";
-  return {module_.text(text), (arena_ + 63) / 64 * 64 + kept_, ordered_, shared_.report.text()};
+  const int64_t scratch = (arena_ + 63) / 64 * 64 + kept_;
+  const int64_t beyond = scratch > 0 ? 64 : 0;  // the last strip of a run may be read past a block's end
+  return {module_.text(text), scratch + beyond, ordered_, shared_.report.text()};
 }
 
 void Kernel::block(const ttir::Block& block) {

@@ -4,6 +4,7 @@
 #ifndef FLAGOS_COMPILER_LOWER_KERNEL_H_
 #define FLAGOS_COMPILER_LOWER_KERNEL_H_
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
@@ -64,6 +65,7 @@ class Kernel {
   void store_first(const std::vector<const Value*>& loads, std::vector<const Value*>* stored, bool exact);
   std::vector<const Value*> loads_of(const std::vector<Sink>& sinks) const;
   void store_block(const Value* value);
+  void store_turned(const Value* block, size_t across, size_t along, int64_t slot);
   void reduce(const Operation& op);
   void scan(const Operation& op);
   void atomic(const Operation& op);
@@ -73,7 +75,10 @@ class Kernel {
                     int lanes);
   // Loops over the dimensions in their order, but for `fastest`, which is innermost.
   static std::vector<size_t> natural_order(const std::vector<int64_t>& shape, size_t fastest);
+  static const Value* block_of(const Sink& sink);
+  size_t strips_of(const Sink& sink) const;  // the dimension that they run along
   void make_loops(Nest* nest, const Sink& sink, bool one_by_one = false) const;
+  static void loops_over(Nest* nest, const std::vector<int64_t>& shape);  // row-major
 
   // kernel_dot.cc
   void dot(const Operation& op);
@@ -88,13 +93,32 @@ class Kernel {
   static bool is_zero(const Value* block);
   void put_off(Product* product);
   void multiply_now(Product* product);
-  void lay_out(Product* product);
-  void pack_unless_kept(const Product& product, PackedFactor* factor, const std::string& step,
-                        const std::string& chunk);
-  void pack(const Product& product, PackedFactor* factor, const std::string& to);
-  void multiply(const Product& product, const std::string& steps, const std::string& chunk, const std::string& last);
+  void multiply(const Product& product, const Waiting& waiting, const std::string& groups, const std::string& last);
+  void multiply_tiles(const Product& product, const Waiting& waiting, const std::string& groups,
+                      const std::string& fresh, const std::string& last);
+  Waiting load_waiting(const Product& product);
+  void note_waiting(const Product& product, std::string Waiting::*number, const std::string& value);
+  std::string pointer_to(const std::string& address);
+  std::string place_in_buffer(const PackedFactor& factor, const std::string& chunk, const std::string& step);
   std::string live_groups(const Product& product);
   bool may_store(const DotPlan& plan, const Operation& store) const;
+  // kernel_pack.cc
+  void lay_out(Product* product);
+  void pack_unless_kept(const Product& product, PackedFactor* factor, const std::string& in_place,
+                        const std::string& step, const std::string& chunk);
+  void pack(const Product& product, PackedFactor* factor, const std::string& to);
+  // kernel_in_place.cc
+  void may_read_in_place(Product* product) const;
+  static bool is_plain_load(const Value* block);
+  std::optional<InPlace> lies_in_place(const Product& product, const PackedFactor& factor);
+  std::optional<InPlace> lies_in_place(const Value* block, size_t along, const std::string& live);
+  std::string apart_from_output(const Product& product, const InPlace& rows);
+  std::string is_worth_it(const Product& product, const InPlace& rows);
+  Reading where_to_read(Product* product, const std::string& waiting);
+  void go_on_reading(const Product& product, const Reading& here, Waiting* waiting);
+  // kernel_matrix_vector.cc
+  std::string begin_matrix_vector(const Operation& op, const std::vector<int64_t>& slots);
+  std::optional<InPlace> vector_in_place(const Value* block);
   // kernel_kept.cc
   void find_kept(const Product& product, PackedFactor* factor, const std::string& fits);
 
@@ -142,6 +166,7 @@ class Kernel {
   int64_t kept_ = 0;  // bytes behind the arena
   int position_ = 0;
   bool ordered_ = false;
+  std::array<size_t, 3> axes_ = {0, 1, 2};  // of the grid, the one that is counted first in front
 };
 
 }  // namespace fl::compiler

@@ -36,6 +36,7 @@ void Kernel::find_kept(const Product& product, PackedFactor* factor, const std::
   }
   const std::string flag = shared_.ops.convert("zext", kI1, kI64, fits, 1, *out_);
   out_->line("store i64 " + flag + ", ptr " + known);
+  factor->known = slot;
   factor->kept = shared_.ops.binary("and", kI1, same, fits, 1, *out_);
 }
 

@@ -69,14 +69,25 @@ std::vector<size_t> Kernel::natural_order(const std::vector<int64_t>& shape, siz
   return order;
 }
 
-void Kernel::make_loops(Nest* nest, const Sink& sink, bool one_by_one) const {
-  const Value* block = sink.atomic != nullptr  ? sink.atomic->result()
-                       : sink.store != nullptr ? sink.store->operands[1]
-                                               : sink.value;
+const ttir::Value* Kernel::block_of(const Sink& sink) {
+  return sink.atomic != nullptr ? sink.atomic->result() : sink.store != nullptr ? sink.store->operands[1] : sink.value;
+}
+
+size_t Kernel::strips_of(const Sink& sink) const {
   auto slot = shared_.fastest.find(sink.slot);
   const bool laid_out = !sink.touches_memory() && slot != shared_.fastest.end();
-  const size_t fastest = laid_out ? slot->second : layout_.fastest(block);
+  return laid_out ? slot->second : layout_.fastest(block_of(sink));
+}
+
+void Kernel::make_loops(Nest* nest, const Sink& sink, bool one_by_one) const {
+  const Value* block = block_of(sink);
+  const size_t fastest = strips_of(sink);
   nest->make_loops(block->type.shape, natural_order(block->type.shape, fastest), fastest, one_by_one);
+}
+
+void Kernel::loops_over(Nest* nest, const std::vector<int64_t>& shape) {
+  const size_t last = last_dimension(shape);
+  nest->make_loops(shape, natural_order(shape, last), last);
 }
 
 void Kernel::store_block(const Value* value) {
@@ -170,14 +181,35 @@ void Kernel::write_nest(Nest& nest, const std::function<void()>& otherwise) {
 }
 
 void Kernel::emit(std::vector<Sink> sinks) {
-  auto nest_for = [&](Nest::Mode mode) {
-    auto nest = std::make_unique<Nest>(shared_, mode);
-    make_loops(nest.get(), sinks[0]);
+  const Value* first = sinks[0].store != nullptr ? sinks[0].store->operands[1] : sinks[0].value;
+  const std::vector<int64_t>& shape = first->type.shape;
+  size_t along = strips_of(sinks[0]);
+  auto nest_with = [&](bool runs) {
+    auto nest = std::make_unique<Nest>(shared_, Nest::Mode::kFast);
+    nest->make_loops(shape, natural_order(shape, along), along, false, runs);
     nest->before().label = out_->label;
     return nest;
   };
+  auto make_nest = [&] {
+    const bool runs = nest_with(false)->find_runs(sinks);
+    std::unique_ptr<Nest> nest = nest_with(runs);
+    if (runs) nest->find_runs(sinks);
+    return nest;
+  };
+  if (const auto unit = nest_with(false)->stored_along(sinks); unit && shape[*unit] >= target_.lanes) along = *unit;
   std::vector<const Value*> stored;
-  std::unique_ptr<Nest> nest = nest_for(Nest::Mode::kFast);
+  std::unique_ptr<Nest> nest = make_nest();
+  size_t across = 0;
+  for (const Value* block : nest->find_turned(sinks, &across)) {
+    if (block == sinks[0].value && sinks.size() == 1 && !sinks[0].as)
+      return store_turned(block, across, along, sinks[0].slot);
+    const int64_t slot = allocate(block->type, position_);
+    shared_.fastest[slot] = along;
+    store_turned(block, across, along, slot);
+    shared_.slots[block] = slot;
+    stored.push_back(block);
+  }
+  if (!stored.empty()) nest = make_nest();
   const std::vector<const Value*> blocked = nest->check_overlap(sinks);
   if (nest->unknown_store() && sinks.size() > 1) {  // each in its own nest, so that their order stays
     store_first(loads_of(sinks), &stored, false);
@@ -187,13 +219,28 @@ void Kernel::emit(std::vector<Sink> sinks) {
   }
   if (!blocked.empty()) {
     store_first(blocked, &stored, false);
-    nest = nest_for(Nest::Mode::kFast);
+    nest = make_nest();
     nest->check_overlap(sinks);
   }
   describe(sinks, *nest);
   nest->map(sinks);
   write_nest(*nest, [&] { emit_exact(sinks); });
   for (const Value* value : stored) shared_.slots.erase(value);
+}
+
+// A block whose loads run along `across` into scratch, where it is contiguous along `along`.
+void Kernel::store_turned(const Value* block, size_t across, size_t along, int64_t slot) {
+  const Sink sink{nullptr, block, slot};
+  Nest nest(shared_, Nest::Mode::kFast);
+  std::vector<size_t> order = natural_order(block->type.shape, along);
+  std::erase(order, across);
+  order.push_back(across);
+  nest.make_loops(block->type.shape, order, across);
+  nest.before().label = out_->label;
+  describe({sink}, nest);
+  shared_.report.note("strips run along memory, squares of them are transposed");
+  nest.map_turned(block, slot);
+  write_nest(nest, [&] { emit_exact({sink}); });
 }
 
 // Tells the report what a nest is for and what was fused into it.
@@ -260,6 +307,7 @@ void Kernel::reduce(const Operation& op) {
   const bool blocks = op.results[0]->type.tensor;
   if (blocks)
     for (const Value* result : op.results) slots.push_back(slot_of_result(result));
+  const std::string done = blocks ? begin_matrix_vector(op, slots) : "";
   Nest fast(shared_, Nest::Mode::kFast);
   fast.before().label = out_->label;
   begin_report(place_of(op), op.operands[0]->type.shape, {op.operands.begin(), op.operands.end()}, target_.lanes);
@@ -287,6 +335,9 @@ void Kernel::reduce(const Operation& op) {
       shared_.scalars[op.results[i]] = joined;
     }
   }
+  if (done.empty()) return;
+  out_->line("br label %" + done);
+  out_->open(done);
 }
 
 void Kernel::scan(const Operation& op) {

@@ -4,9 +4,11 @@
 // computed from - masks, remainders, conversions - is no concern of the product. If the sum only goes round the loop
 // (analysis/product.h), the product itself waits: a chunk of steps is packed before one call multiplies them all, which
 // reads and writes each sum once. Rows and columns that no store looks at are neither packed nor multiplied. What a
-// program has packed stays for later ones (kernel_kept.cc).
+// program has packed stays for later ones (kernel_kept.cc), and what can be read where it lies is not packed at all
+// (kernel_in_place.cc).
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/error.h"
 #include "compiler/lower/dot_code.h"
@@ -17,6 +19,11 @@ namespace {
 
 const Type kI1 = Type::of(Scalar::kI1);
 const Type kI64 = Type::of(Scalar::kI64);
+
+// The numbers of a Waiting in the order in which the arena holds them.
+constexpr std::string Waiting::*kWaiting[] = {&Waiting::step,        &Waiting::chunk,      &Waiting::from,
+                                              &Waiting::left,        &Waiting::left_pitch, &Waiting::right,
+                                              &Waiting::right_pitch, &Waiting::length,     &Waiting::begun};
 
 constexpr int64_t kKeptBytes = int64_t{4} << 20;  // of each packed factor, a thread: K up to 8192 for 128 floats
 
@@ -80,7 +87,7 @@ void Kernel::find_live_part(Product* product) {
   if (store != nullptr && !compute_scalars(store->operands[0])) store = nullptr;
   Nest nest(shared_, Nest::Mode::kFast);
   const std::vector<int64_t>& shape = product->dot->result()->type.shape;
-  nest.make_loops(shape, natural_order(shape, last_dimension(shape)), last_dimension(shape));
+  loops_over(&nest, shape);
   nest.before().label = out_->label;
   bool exactly = true;
   std::vector<std::string> counts(2);
@@ -173,133 +180,13 @@ std::unique_ptr<Product> Kernel::begin_product(const Operation& dot, const Opera
     const int64_t bytes = chunks * factor->chunk_bytes;
     factor->buffer = factor->kept.empty() ? allocate_bytes(bytes, until) : allocate_kept(bytes);
   }
-  if (plan->has_offset()) product->right.offsets = allocate_bytes(chunks * plan->columns * 4, until);
+  if (plan->has_offset()) product->offsets = allocate_bytes(plan->columns * 4, until);
+  may_read_in_place(product.get());
   if (loop != nullptr) {
-    product->state = allocate_bytes(16, schedule_.end.at(loop));
-    const std::string state = arena_pointer(product->state);
-    out_->line("store <2 x i64> zeroinitializer, ptr " + state + ", align 8");
+    product->state = allocate_bytes(8 * std::size(kWaiting), schedule_.end.at(loop));
+    for (std::string Waiting::*number : kWaiting) note_waiting(*product, number, "0");
   }
   return product;
-}
-
-// One step of a factor to `to` (i64): a nest that writes it as it is wanted, or aside from where it is rearranged.
-void Kernel::pack(const Product& product, PackedFactor* factor, const std::string& to) {
-  const DotPlan& plan = product.plan;
-  const bool left = factor->along == 0;
-  const int64_t size = plan.packed_bytes();
-  const int64_t span = left ? plan.rows : plan.columns;
-  const std::string& live = left ? product.rows : product.columns;
-  const int64_t panel = left ? span : plan.panel;
-  const std::vector<int64_t>& shape = factor->block->type.shape;
-
-  Nest probe(shared_, Nest::Mode::kFast);
-  probe.make_loops(shape, natural_order(shape, last_dimension(shape)), last_dimension(shape));
-  probe.assume_small_remainders();
-  const std::optional<size_t> unit = probe.unit_dimension(factor->block);
-  const bool along_k = unit ? *unit != factor->along : left;
-  const bool direct = left ? along_k || plan.group == 1 || plan.amx() : !along_k && plan.group == 1;
-  const bool transposed = !left && along_k;
-
-  Place place;
-  std::vector<Loop> loops;
-  Coordinates at(2);
-  const size_t k = 1 - factor->along;
-  auto loop_over = [&](std::vector<std::pair<size_t, int64_t>> terms, std::vector<int64_t> extents) {
-    for (size_t l = 0; l < extents.size(); ++l) loops.push_back({extents[l], l + 1 == extents.size(), "", ""});
-    for (Index& index : at) index.coefficients.assign(loops.size(), 0);
-    for (size_t l = 0; l < loops.size(); ++l) at[terms[l].first].coefficients[l] = terms[l].second;
-  };
-  std::string target = to;
-  if (!direct) {
-    const int64_t aside = allocate(factor->block->type.with_element(Type::of(plan.packed)), position_);
-    const std::string pointer = arena_pointer(aside);
-    target = module_.fresh();
-    out_->line(target + " = ptrtoint ptr " + pointer + " to i64");
-  }
-  if (left && direct && along_k) {
-    loop_over({{0, 1}, {1, 1}}, {span, plan.depth});
-    place.strides = {plan.left_row, size};
-  } else if (left && direct) {
-    loop_over({{1, 1}, {0, 1}}, {plan.depth, span});
-    place.strides = plan.amx() ? std::vector<int64_t>{size, plan.left_row} : std::vector<int64_t>{span * size, size};
-  } else if (direct) {
-    loop_over({{0, 1}, {1, panel}, {1, 1}}, {plan.depth, span / panel, panel});
-    place.strides = {panel * size, plan.panel_bytes(), size};
-  } else if (transposed) {
-    loop_over({{factor->along, 1}, {k, 1}}, {span, plan.depth});
-    place.strides = {plan.depth * size, size};
-  } else {
-    loop_over({{k, 1}, {factor->along, 1}}, {plan.depth, span});
-    place.strides = {span * size, size};
-  }
-  place.base = target;
-  Sink sink;
-  sink.value = factor->block;
-  sink.as = plan.packed;
-  sink.place = &place;
-  sink.shifted = left && plan.multiply == Multiply::kQuads8;
-  // What is only moved is moved in whole registers.
-  const bool moved = factor->block->producer != nullptr && factor->block->producer->op == Op::kLoad &&
-                     factor->block->type.scalar == plan.packed && !shared_.slots.contains(factor->block);
-  const int lanes = moved ? target_.lanes * 4 / static_cast<int>(size) : target_.lanes;
-  auto write = [&](Nest::Mode mode, bool remainders, const std::function<void()>& otherwise) {
-    Nest nest(shared_, mode);
-    nest.set_loops(loops, loops.size() - 1, at, lanes);
-    if (!is_constant(live)) nest.restrict(factor->along, live);
-    if (remainders) nest.assume_small_remainders();
-    nest.before().label = out_->label;
-    nest.map({sink});
-    write_nest(nest, otherwise);
-  };
-  auto exact = [&] { write(Nest::Mode::kExact, false, [] {}); };
-  write(Nest::Mode::kFast, true, exact);
-  if (direct) return;
-  const int64_t panel_bytes = left ? 0 : plan.panel_bytes();
-  const std::string function = transposed ? transpose_function(module_, shared_.ops, plan, span, panel, panel_bytes)
-                                          : interleave_function(module_, shared_.ops, plan, span, panel, panel_bytes);
-  const std::string from = module_.fresh();
-  const std::string into = module_.fresh();
-  out_->line(from + " = inttoptr i64 " + target + " to ptr");
-  out_->line(into + " = inttoptr i64 " + to + " to ptr");
-  out_->line("call void " + function + "(ptr " + from + ", ptr " + into + ", i64 " + live + ")");
-}
-
-// How the left factor comes to lie, which depends on its strides; and with it how far its steps are apart.
-void Kernel::lay_out(Product* product) {
-  DotPlan& plan = product->plan;
-  const std::vector<int64_t>& shape = product->left.block->type.shape;
-  Nest probe(shared_, Nest::Mode::kFast);
-  probe.make_loops(shape, natural_order(shape, last_dimension(shape)), last_dimension(shape));
-  probe.assume_small_remainders();
-  const std::optional<size_t> unit = probe.unit_dimension(product->left.block);
-  product->left.step_bytes = plan.depth * plan.packed_bytes();
-  if (unit == size_t{0} && !plan.amx()) {  // rows side by side
-    plan.left_row = plan.lane_bytes();
-    plan.left_step = plan.rows * plan.lane_bytes();
-    product->left.step_bytes = plan.depth * plan.rows * plan.packed_bytes();
-  }
-  product->right.step_bytes = plan.depth * plan.panel * plan.packed_bytes();
-}
-
-void Kernel::pack_unless_kept(const Product& product, PackedFactor* factor, const std::string& step,
-                              const std::string& chunk) {
-  const std::string base = module_.fresh();
-  const std::string start = arena_pointer(factor->buffer);
-  out_->line(base + " = ptrtoint ptr " + start + " to i64");
-  auto scaled = [&](const std::string& number, int64_t by) {
-    return shared_.ops.binary("mul", kI64, number, std::to_string(by), 1, *out_);
-  };
-  const std::string within =
-      shared_.ops.binary("add", kI64, scaled(chunk, factor->chunk_bytes), scaled(step, factor->step_bytes), 1, *out_);
-  const std::string to = shared_.ops.binary("add", kI64, base, within, 1, *out_);
-  if (factor->kept.empty()) return pack(product, factor, to);
-  const std::string write = module_.fresh_label();
-  const std::string join = module_.fresh_label();
-  out_->line("br i1 " + factor->kept + ", label %" + join + ", label %" + write);
-  out_->open(write);
-  pack(product, factor, to);
-  out_->line("br label %" + join);
-  out_->open(join);
 }
 
 // How many groups of the last packed step count: beyond the end of K both factors are loaded as zeros.
@@ -316,7 +203,7 @@ std::string Kernel::live_groups(const Product& product) {
     if (!masked) return std::to_string(all);
     Nest nest(shared_, Nest::Mode::kFast);
     const std::vector<int64_t>& shape = factor->block->type.shape;
-    nest.make_loops(shape, natural_order(shape, last_dimension(shape)), last_dimension(shape));
+    loops_over(&nest, shape);
     nest.before().label = out_->label;
     bool exactly = true;
     const std::string count = nest.live_counts({load->operands[1]}, &exactly)[1 - factor->along];
@@ -337,50 +224,84 @@ std::string Kernel::live_groups(const Product& product) {
   return shared_.ops.binary("udiv", kI64, up, std::to_string(plan.group), 1, *out_);
 }
 
-// The product of what is packed in one chunk.
-void Kernel::multiply(const Product& product, const std::string& steps, const std::string& chunk,
+// The product of what waits: so many groups, or elements where one row is multiplied.
+void Kernel::multiply(const Product& product, const Waiting& waiting, const std::string& groups,
                       const std::string& last) {
+  std::string fresh = "false";
+  if (product.from_zero) fresh = shared_.ops.compare("icmp", "eq", kI64, waiting.begun, "0", 1, *out_);
+  if (!product.one_row) return multiply_tiles(product, waiting, groups, fresh, last);
+  const std::string row = module_.fresh_label();
+  const std::string tiles = module_.fresh_label();
+  const std::string join = module_.fresh_label();
+  const std::string is_row = shared_.ops.compare("icmp", "ne", kI64, waiting.right, "0", 1, *out_);
+  out_->line("br i1 " + is_row + ", label %" + row + ", label %" + tiles);
+  out_->open(row);
+  const std::string function = row_function(module_, shared_.ops, product.left.block->type.scalar, target_.lanes, true);
+  const std::string depth =
+      shared_.ops.binary("mul", kI64, waiting.length, std::to_string(product.plan.depth), 1, *out_);
+  out_->line("call void " + function + "(ptr " + pointer_to(waiting.left) + ", ptr " + pointer_to(waiting.right) +
+             ", i64 " + waiting.right_pitch + ", ptr " + arena_pointer(product.sums) + ", i64 " + depth + ", i64 " +
+             product.columns + ", i1 " + fresh + ")");
+  out_->line("br label %" + join);
+  out_->open(tiles);
+  multiply_tiles(product, waiting, groups, fresh, last);
+  out_->line("br label %" + join);
+  out_->open(join);
+}
+
+void Kernel::multiply_tiles(const Product& product, const Waiting& waiting, const std::string& groups,
+                            const std::string& fresh, const std::string& last) {
   const DotPlan& plan = product.plan;
-  auto chunk_of = [&](const PackedFactor& factor) {
-    const std::string distance = shared_.ops.binary("mul", kI64, chunk, std::to_string(factor.chunk_bytes), 1, *out_);
-    const std::string start = arena_pointer(factor.buffer);
-    const std::string place = module_.fresh();
-    out_->line(place + " = getelementptr i8, ptr " + start + ", i64 " + distance);
-    return place;
-  };
-  const std::string left = chunk_of(product.left);
-  const std::string right = chunk_of(product.right);
-  const std::string whole = shared_.ops.binary("sub", kI64, steps, "1", 1, *out_);
-  const std::string before = shared_.ops.binary("mul", kI64, whole, std::to_string(plan.depth / plan.group), 1, *out_);
-  const std::string groups = shared_.ops.binary("add", kI64, before, live_groups(product), 1, *out_);
+  const std::string right = pointer_to(place_in_buffer(product.right, waiting.chunk, waiting.from));
+  std::string left = place_in_buffer(product.left, waiting.chunk, waiting.from);
+  std::string left_row = std::to_string(plan.left_row);
+  std::string last_row = std::to_string(plan.rows - 1);
+  if (product.rows_in_place) {
+    const std::string in_place = shared_.ops.compare("icmp", "ne", kI64, waiting.left, "0", 1, *out_);
+    const std::string last_live = shared_.ops.binary("sub", kI64, product.rows, "1", 1, *out_);
+    left = shared_.ops.select(kI64, in_place, waiting.left, left, 1, *out_);
+    left_row = shared_.ops.select(kI64, in_place, waiting.left_pitch, left_row, 1, *out_);
+    last_row = shared_.ops.select(kI64, in_place, last_live, last_row, 1, *out_);
+  }
+  left = pointer_to(left);
   std::string offset = "null";
   if (plan.has_offset()) {
     const std::string function = offset_function(module_, shared_.ops, plan);
-    offset = module_.fresh();
-    const std::string distance = shared_.ops.binary("mul", kI64, chunk, std::to_string(plan.columns * 4), 1, *out_);
-    const std::string start = arena_pointer(product.right.offsets);
-    out_->line(offset + " = getelementptr i8, ptr " + start + ", i64 " + distance);
+    offset = arena_pointer(product.offsets);
     out_->line("call void " + function + "(ptr " + right + ", i64 " + groups + ", i64 " + product.columns + ", ptr " +
                offset + ")");
-  }
-  std::string fresh = "false";
-  if (product.from_zero) {
-    fresh = product.loop == nullptr
-                ? "true"
-                : shared_.ops.compare("icmp", "eq", kI64, load_i64(arena_pointer(product.state + 8)), "0", 1, *out_);
   }
   std::string out = "null";
   std::string finish = "false";
   if (!product.direct.empty()) {
-    out = module_.fresh();
-    out_->line(out + " = inttoptr i64 " + product.out + " to ptr");
+    out = pointer_to(product.out);
     finish = shared_.ops.binary("and", kI1, product.direct, last, 1, *out_);
   }
   const std::string sums = arena_pointer(product.sums);
   const std::string function = dot_function(module_, shared_.ops, plan);
-  out_->line("call void " + function + "(ptr " + left + ", ptr " + right + ", ptr " + sums + ", i64 " + groups +
-             ", i64 " + product.rows + ", i64 " + product.columns + ", i1 " + fresh + ", ptr " + offset + ", ptr " +
-             out + ", i64 " + (product.direct.empty() ? "0" : product.pitch) + ", i1 " + finish + ")");
+  out_->line("call void " + function + "(ptr " + left + ", i64 " + left_row + ", i64 " + last_row + ", ptr " + right +
+             ", ptr " + sums + ", i64 " + groups + ", i64 " + product.rows + ", i64 " + product.columns + ", i1 " +
+             fresh + ", ptr " + offset + ", ptr " + out + ", i64 " + (product.direct.empty() ? "0" : product.pitch) +
+             ", i1 " + finish + ")");
+}
+
+std::string Kernel::pointer_to(const std::string& address) {
+  const std::string pointer = module_.fresh();
+  out_->line(pointer + " = inttoptr i64 " + address + " to ptr");
+  return pointer;
+}
+
+// The address of a step in a factor's buffer.
+std::string Kernel::place_in_buffer(const PackedFactor& factor, const std::string& chunk, const std::string& step) {
+  const std::string base = module_.fresh();
+  const std::string start = arena_pointer(factor.buffer);
+  out_->line(base + " = ptrtoint ptr " + start + " to i64");
+  auto scaled = [&](const std::string& number, int64_t by) {
+    return shared_.ops.binary("mul", kI64, number, std::to_string(by), 1, *out_);
+  };
+  const std::string within =
+      shared_.ops.binary("add", kI64, scaled(chunk, factor.chunk_bytes), scaled(step, factor.step_bytes), 1, *out_);
+  return shared_.ops.binary("add", kI64, base, within, 1, *out_);
 }
 
 // What the sum is before the loop. Zeros are only written when no iteration does.
@@ -406,21 +327,43 @@ bool Kernel::is_zero(const Value* block) {
          source->producer->constant == 0;
 }
 
+// What waits, as it was noted last.
+Waiting Kernel::load_waiting(const Product& product) {
+  Waiting waiting;
+  for (size_t i = 0; i < std::size(kWaiting); ++i)
+    waiting.*kWaiting[i] = load_i64(arena_pointer(product.state + static_cast<int64_t>(8 * i)));
+  return waiting;
+}
+
+void Kernel::note_waiting(const Product& product, std::string Waiting::*number, const std::string& value) {
+  const auto place = std::find(std::begin(kWaiting), std::end(kWaiting), number) - std::begin(kWaiting);
+  const std::string pointer = arena_pointer(product.state + 8 * place);
+  out_->line("store i64 " + value + ", ptr " + pointer);
+}
+
 void Kernel::put_off(Product* product) {
   const Operation& loop = *product->loop;
+  const DotPlan& plan = product->plan;
   lay_out(product);
-  const std::string steps_at = arena_pointer(product->state);
-  const std::string chunk_at = arena_pointer(product->state + 8);
-  const std::string step = load_i64(steps_at);
-  const std::string number = load_i64(chunk_at);
-  const std::string chunk = shared_.ops.binary("mul", kI64, number, product->chunk_step, 1, *out_);
-  pack_unless_kept(*product, &product->left, step, chunk);
-  pack_unless_kept(*product, &product->right, step, chunk);
-  const std::string packed = shared_.ops.binary("add", kI64, step, "1", 1, *out_);
-  const std::string full =
-      shared_.ops.compare("icmp", "eq", kI64, packed, std::to_string(product->plan.steps), 1, *out_);
-  const std::string following =
-      shared_.ops.binary("add", kI64, wide(loop.regions[0]->entry().arguments[0]), wide(loop.operands[2]), 1, *out_);
+  Waiting waiting = load_waiting(*product);
+  const Reading here = where_to_read(product, waiting.left);
+  if (product->rows_in_place || product->one_row) go_on_reading(*product, here, &waiting);
+  pack_unless_kept(*product, &product->left, here.left, waiting.step, waiting.chunk);
+  pack_unless_kept(*product, &product->right, here.right, waiting.step, waiting.chunk);
+
+  auto binary = [&](const char* instruction, const std::string& a, const std::string& b) {
+    return shared_.ops.binary(instruction, kI64, a, b, 1, *out_);
+  };
+  std::string packed = binary("add", waiting.step, "1");
+  std::string full = shared_.ops.compare("icmp", "eq", kI64, packed, std::to_string(plan.steps), 1, *out_);
+  if (product->one_row) {
+    const std::string tiles = shared_.ops.compare("icmp", "eq", kI64, here.right, "0", 1, *out_);
+    packed = shared_.ops.select(kI64, tiles, packed, waiting.step, 1, *out_);
+    full = shared_.ops.binary("and", kI1, full, tiles, 1, *out_);
+    waiting.length = binary("add", waiting.length, "1");
+    note_waiting(*product, &Waiting::length, waiting.length);
+  }
+  const std::string following = binary("add", wide(loop.regions[0]->entry().arguments[0]), wide(loop.operands[2]));
   const std::string last = shared_.ops.compare("icmp", "sge", kI64, following, wide(loop.operands[1]), 1, *out_);
   const std::string now = shared_.ops.binary("or", kI1, full, last, 1, *out_);
   const std::string before = out_->label;
@@ -428,22 +371,28 @@ void Kernel::put_off(Product* product) {
   const std::string join = module_.fresh_label();
   out_->line("br i1 " + now + ", label %" + run + ", label %" + join);
   out_->open(run);
-  multiply(*product, packed, chunk, last);
-  out_->line("store i64 " + shared_.ops.binary("add", kI64, number, "1", 1, *out_) + ", ptr " + chunk_at);
+  const std::string whole = binary("sub", binary("sub", packed, waiting.from), "1");
+  const std::string whole_groups = binary("mul", whole, std::to_string(plan.depth / plan.group));
+  multiply(*product, waiting, binary("add", whole_groups, live_groups(*product)), last);
+  note_waiting(*product, &Waiting::chunk, binary("add", waiting.chunk, product->chunk_step));
+  note_waiting(*product, &Waiting::from, "0");
+  note_waiting(*product, &Waiting::begun, "1");
   const std::string after = out_->label;
   out_->line("br label %" + join);
   out_->open(join);
   const std::string left_over = module_.fresh();
   out_->line(left_over + " = phi i64 [ " + packed + ", %" + before + " ], [ 0, %" + after + " ]");
-  out_->line("store i64 " + left_over + ", ptr " + steps_at);
+  note_waiting(*product, &Waiting::step, left_over);
 }
 
 // A dot that stands by itself.
 void Kernel::multiply_now(Product* product) {
   lay_out(product);
-  pack_unless_kept(*product, &product->left, "0", "0");
-  pack_unless_kept(*product, &product->right, "0", "0");
-  multiply(*product, "1", "0", "true");
+  const Reading here = where_to_read(product, "0");
+  pack_unless_kept(*product, &product->left, here.left, "0", "0");
+  pack_unless_kept(*product, &product->right, here.right, "0", "0");
+  const Waiting waiting{"0", "0", "0", here.left, here.left_pitch, here.right, here.right_pitch, "1", "0"};
+  multiply(*product, waiting, live_groups(*product), "true");
 }
 
 }  // namespace fl::compiler

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "compiler/lower/elementwise.h"
+#include "compiler/lower/vector_math.h"
 
 namespace fl::compiler {
 namespace {
@@ -88,6 +89,12 @@ std::string Elementwise::external(const Operation& op, const std::vector<std::st
   for (const auto& row : kRounding) {
     if (known_type && base == row.name) return intrinsic(row.intrinsic, from, operands, width, out);
   }
+  if (single && element == from) {
+    VectorMath math(*this, width, out);
+    if (base == "log1p") return math.log1p(operands[0]);
+    if (base == "expm1") return math.expm1(operands[0]);
+    if (base == "pow" && types[1] == from) return math.pow(operands[0], operands[1]);
+  }
   // Predicates: libdevice returns an integer.
   const char* predicate = nullptr;
   std::string limit = constant(HUGE_VAL, from.scalar, width);
@@ -124,7 +131,8 @@ std::string Elementwise::external(const Operation& op, const std::vector<std::st
   }
   if (symbol == "powif" || symbol == "powi") {  // f32, i32
     std::vector<std::string> floats{operands[0], convert("sitofp", types[1], from, operands[1], width, out)};
-    return library(single ? "powf" : "pow", from, floats, {from, from}, width, out);
+    if (single) return VectorMath(*this, width, out).pow(floats[0], floats[1]);
+    return library("pow", from, floats, {from, from}, width, out);
   }
   static constexpr std::array<std::string_view, 30> kLibrary = {
       "pow",   "fmod",      "atan2",     "acos",  "asin",  "atan",  "tan",  "sinh",  "cosh",   "asinh",

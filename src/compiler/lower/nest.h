@@ -52,10 +52,13 @@ struct Term {
   std::string text() const { return known ? std::to_string(value) : name; }
 };
 
-// base + sum of coefficient[l] * (position in loop l), modulo 2^bits of the value's type.
+// base + sum of coefficient[l] * (position in loop l) + sum of computed[p] * (computed position p), modulo 2^bits of
+// the value's type. See Note [Computed positions] in nest_runs.cc.
 struct Form {
   Term base;
   std::vector<Term> coefficients;
+  std::map<size_t, Term> computed = {};  // none is zero
+  bool uniform() const;                  // the same during the whole nest
 };
 
 // A position along one dimension of a block: constant + sum of coefficients * loop positions; or a computed i32.
@@ -80,6 +83,7 @@ struct Loop {
   bool vector = false;
   std::string position;    // i64: of the first lane, where vector
   std::string limit = "";  // i64: iterations at run time, where fewer than the extent; not of the vector loop
+  bool runs = false;       // of find_runs: nothing has a position in it
 };
 
 // Where a block goes in the arena when it is not row-major: `base` an i64 address, a stride in bytes for each loop.
@@ -96,7 +100,6 @@ struct Sink {
   const ttir::Operation* atomic = nullptr;  // tt.atomic_*, whose results go to `slot` unless that is negative
   std::optional<Scalar> as = std::nullopt;  // a block of floats or integers is widened to this in the arena
   const Place* place = nullptr;             // instead of `slot`
-  bool shifted = false;                     // i8 that goes there is shifted by 128
 
   const std::vector<ttir::Value*>& operands() const { return store != nullptr ? store->operands : atomic->operands; }
   bool touches_memory() const { return store != nullptr || atomic != nullptr; }
@@ -117,8 +120,9 @@ class Nest {
   Nest(Surroundings& shared, Mode mode) : shared_(shared), ops_(shared.ops), module_(shared.module), mode_(mode) {}
 
   // ---- Shape of the nest, fixed first. One loop a dimension of `shape` longer than one, in the order of `order`.
+  // `runs`: with a loop round the vector loop for find_runs().
   void make_loops(const std::vector<int64_t>& shape, const std::vector<size_t>& order, size_t vector_dimension,
-                  bool one_by_one = false);
+                  bool one_by_one = false, bool runs = false);
   // Loops of one's own, with strips of `lanes`: `at` is a block's position in terms of them.
   void set_loops(std::vector<Loop> loops, size_t vector_loop, Coordinates at, int lanes);
   // Only positions below `limit` (i64, from 0 to the extent) along the dimension are done.
@@ -129,6 +133,15 @@ class Nest {
   Coordinates coordinates() const { return coordinates_; }  // of a block of that shape
   int lanes() const { return lanes_; }
   const std::vector<Loop>& loops() const { return loops_; }
+
+  // Whether the sinks divide positions along the strips by a constant, so that the vector loop is best cut into runs of
+  // one quotient. Of a nest with a loop for runs it cuts them.
+  bool find_runs(const std::vector<Sink>& sinks);
+
+  // The dimension along which the sinks write neighbours to neighbours, where one can be told.
+  std::optional<size_t> stored_along(const std::vector<Sink>& sinks);
+  // Blocks that the sinks rest on whose loads run across the strips; `dimension` is the one that they run along.
+  std::vector<const ttir::Value*> find_turned(const std::vector<Sink>& sinks, size_t* dimension);
 
   // ---- Assumptions. `check_overlap` returns the loads that must be done before the nest even in fast mode.
   std::vector<const ttir::Value*> check_overlap(const std::vector<Sink>& sinks);
@@ -148,6 +161,8 @@ class Nest {
 
   // ---- Complete nests. What they need comes into before(), the loops into body(), whose first block is entry().
   void map(const std::vector<Sink>& sinks);
+  // A block into the arena, contiguous along the last loop but one, while strips run along the last.
+  void map_turned(const ttir::Value* block, int64_t slot);
   // Results are scalars, or go to `slots` as blocks without the axis.
   // `fastest`: the dimension of the operands that strips run along if they can.
   std::vector<std::string> reduce(const ttir::Operation& op, const std::vector<int64_t>& slots, size_t fastest);
@@ -162,6 +177,7 @@ class Nest {
   std::optional<Form> affine_uncached(const ttir::Value* value, const Coordinates& at);
   std::optional<Form> without_wrap(std::optional<Form> form, int bits, bool is_signed);
   Form constant_form(int64_t value) const;
+  Form sum(const Form& a, const Form& b, bool plus);
   Term add(const Term& a, const Term& b);
   Term subtract(const Term& a, const Term& b);
   Term multiply(const Term& a, const Term& b);
@@ -177,10 +193,40 @@ class Nest {
                   std::vector<Access>* loads);
   void guard_apart(const Access& a, const Access& b);
 
+  // nest_runs.cc
+  using MaskAt = std::pair<const ttir::Value*, Coordinates>;
+  struct ComputedPosition {
+    const ttir::Value* value;
+    Coordinates at;
+    bool steps = false;    // grows by one from lane to lane of a run; else the same in all of its lanes
+    bool natural = false;  // not negative; lies from low to high
+    Term low = {};
+    Term high = {};
+    std::vector<MaskAt> masks = {};  // of loads that it rests on: where they are off it means nothing
+  };
+  struct Run {
+    const ttir::Value* dividend;
+    Coordinates at;
+    int64_t divisor;
+    Form form;
+  };
+  bool steady(const ttir::Value* value, const Coordinates& at, std::vector<MaskAt>* masks);
+  bool stops_nest(const ttir::Value* mask, const Coordinates& at);
+  std::optional<Form> quotient(const ttir::Operation& op, const Coordinates& at);
+  std::optional<Form> computed_form(ComputedPosition position);
+  bool bounded(const Form& form) const;
+  bool natural(const Form& form) const;
+  Term lane_step(const Form& form);
+  Piece computed_row(size_t position);
+  Coordinates at_first(const Coordinates& at);
+  Piece run_mask();
+  bool divides_along(const ttir::Operation& op, const Coordinates& at) const;
+
   // nest_index.cc
   Coordinates operand_coordinates(const ttir::Operation& op, size_t operand, const Coordinates& at);
   Index flatten(const std::vector<int64_t>& shape, const Coordinates& at);  // row-major
   Index arena_index(const ttir::Value* block, int64_t slot, const Coordinates& at);
+  Form slot_form(const ttir::Value* block, int64_t slot, int64_t size, const Coordinates& at);
   Coordinates unflatten(const std::vector<int64_t>& shape, const Index& index);
   Piece index_piece(const Index& index, int copy);  // an i32
   Index linear_or_opaque(const Index& index, int64_t stride, int64_t extent);
@@ -192,15 +238,12 @@ class Nest {
   Piece compute(const ttir::Value* value, const Coordinates& at, int copy);
   Piece stored(const ttir::Value* value, int64_t slot, const Coordinates& at, int copy);
   Piece load(const ttir::Operation& op, const Coordinates& at, int copy);
-  void prefetch_rows(const Form& form, int64_t size, const std::string& pointer, int copy, Stream& out);
   Piece element(const ttir::Operation& op, const Coordinates& at, int copy);
   Piece widen(const Piece& piece, const Type& element);
   Stream& stream(int level) { return *streams_[static_cast<size_t>(level)]; }
-  int level_of(const Form& form) const;
-  bool holds_vector(const Form& form) const;
+  bool holds_vector(const Form& form);
   void note_access(const ttir::Operation& op, const std::optional<Form>& form);
-  Piece row_address(const Form& form, int64_t size,
-                    int copy);                // a ptr to lane 0, vector term left out unless level says so
+  Piece row_address(const Form& form);        // a ptr, the vector loop's own part left out
   Piece address(const Form& form, int copy);  // a ptr to lane 0
   Piece addresses(const ttir::Value* pointer, const Coordinates& at, int copy);  // <n x ptr>
   struct Mask {
@@ -208,6 +251,7 @@ class Nest {
     Piece piece;
   };
   Mask mask(const ttir::Value* value, const Coordinates& at, int copy);
+  Mask both(const Mask& a, const Mask& b);
   std::string masked_memory(const char* kind, const Type& element, int width, const std::string& pointers,
                             const std::string& mask, const std::string& value, Stream& out);
   std::string as_memory(const Type& element, const std::string& value, int width, Stream& out);
@@ -217,12 +261,20 @@ class Nest {
   void atomic(const Sink& sink, const Coordinates& at);
   static Type memory_type(const Type& element);
 
+  // nest_turn.cc
+  int directions(const ttir::Value* block, const Coordinates& at, std::map<std::string, int>* known,
+                 std::optional<size_t>* across);
+  std::optional<size_t> unit_dimension(const Form& address, int64_t size) const;
+  std::vector<std::string> transposed(std::vector<std::string> rows, const Type& element, Stream& out);
+  // The loop that the strips of one iteration follow each other in, and how far apart they are there.
+  size_t copy_loop() const { return turned_ ? vector_loop_ - 1 : vector_loop_; }
+  int64_t copy_step() const { return turned_ ? 1 : lanes_; }
+
   // nest_mask.cc
   struct Atom {
     const ttir::Value* value;
     Coordinates at;
   };
-  using MaskAt = std::pair<const ttir::Value*, Coordinates>;
   // The number of leading positions of the vector loop at which an atom holds. `upper`: beyond them it never does.
   struct Limit {
     std::string count;  // i64, any value
@@ -234,10 +286,12 @@ class Nest {
     std::map<std::string, bool> assumed;  // atoms that hold in the main loop; whether they vary along the vector loop
     std::vector<std::string> full;        // all positions below each of these are live
     std::vector<std::string> stop;        // from each of these on nothing is to be done
+    std::map<std::string, Limit> limits;  // by atom
   };
   void atoms(const ttir::Value* mask, const Coordinates& at, std::vector<Atom>* out);
   std::optional<Limit> limit(const Atom& atom);
   std::optional<Limit> limit(const Form& below);
+  std::optional<Limit> limit_of_row(const Form& below);
   std::optional<Form> beyond_restriction();
   Piece restriction_mask(int copy);
   std::optional<Form> below_zero(const Atom& atom);
@@ -248,19 +302,56 @@ class Nest {
   Live live_part(const std::vector<MaskAt>& masks, const std::vector<MaskAt>& sink_masks);
   bool is_assumed(const ttir::Value* mask, const Coordinates& at);
 
+  // nest_idle.cc
+  enum class Idle {
+    kVaries,  // from position to position
+    kSame,    // one value
+    kZero,    // 0 of either sign, or NaN
+    kLowest,  // -infinity, or NaN
+  };
+  Idle idle(const ttir::Value* value, const Coordinates& at, const std::string& atom,
+            std::map<std::string, Idle>* known);
+  Idle idle_uncached(const ttir::Value* value, const Coordinates& at, const std::string& atom,
+                     std::map<std::string, Idle>* known);
+  static Idle idle_constant(const ttir::Operation& op);
+  bool depends_on(const ttir::Value* mask, const Coordinates& at, const std::string& atom);
+  bool is_idle_beyond(const ttir::Operation& reduction, const std::string& atom);
+
+  // nest_prefetch.cc
+  void prefetch(const ttir::Operation& load, const Form& form, int64_t size, const std::string& pointer, int copy,
+                Stream& out);
+  void prefetch_rows(const Form& form, int64_t size, const std::string& pointer, Stream& out);
+  void prefetch_next(const ttir::Operation& load, int64_t size, const std::string& pointer, Stream& out);
+  void prefetch_at(const std::string& pointer, const Term& distance, Stream& out);
+  std::optional<Term> advance(const ttir::Value* value);
+
+  // nest_quotient.cc
+  static bool comes_of_a_sum(const ttir::Value* value);
+  std::optional<Piece> quotient(const ttir::Operation& op, const Piece& dividend, const Piece& divisor);
+
   // nest_loops.cc
   using Step = LoopBody;
   void counted(Stream& out, const std::string& from, const std::string& to, int64_t step, bool may_be_empty,
                std::vector<Carried>* carried, const Step& body);
   void scalar_loop(size_t level, Stream& out, std::vector<Carried>* carried, int64_t from,
                    const std::function<void(Stream&)>& inside);
+  void side_by_side(int copies, const std::function<void(int)>& write);
+  // All loops round the vector loop; `inside` writes what is in them.
+  void outer_loops(Stream& out, const std::function<void(Stream&)>& inside);
   // Calls body(copies) for the strips from `from` on: a main loop in which `live` holds and the rest.
   void vector_loop(Stream& out, const Live& live, int64_t from, int copies, std::vector<Carried>* carried,
                    const std::function<void(int)>& body);
+  // One loop of strips, of which `holds` is known.
+  void strips(Stream& out, const std::string& from, const std::string& to, int copies, bool may_be_empty,
+              const Live* holds, std::vector<Carried>* carried, const std::function<void(int)>& body);
+  void run_loop(Stream& out, const Live& live, int copies, const std::function<void(int)>& body);
   std::string clamped(const std::vector<std::string>& counts, int64_t extent, Stream& out);
   void nested(Stream& head, const std::function<void(Stream&)>& inside);
-  int choose_copies(const std::vector<const ttir::Value*>& roots);
-  void forget_lanes();
+  static constexpr int kLight = 6;  // as strip_cost
+  int strip_work(const std::vector<const ttir::Value*>& roots);
+  int choose_copies(const std::vector<const ttir::Value*>& roots, int most = 4);
+  void forget_inside(size_t loop);  // what was computed in that loop, whose position is another from here on
+  void forget_lanes() { forget_inside(vector_loop_); }
   static std::string key(const ttir::Value* value, const Coordinates& at, int copy);
 
   // nest_scan.cc
@@ -275,6 +366,9 @@ class Nest {
                                       Stream& out);
   static std::optional<std::string> neutral(const ttir::Operation& op);
   std::vector<std::string> reduce_row(const ttir::Operation& op, Stream& out);
+  std::vector<std::string> reduce_strips(const ttir::Operation& op, const Live& live,
+                                         const std::optional<std::string>& start, int copies, Stream& out);
+  std::optional<std::string> extreme_of_numbers(const ttir::Operation& op) const;
   void put(const ttir::Value* block, int64_t slot, const Coordinates& at, int copy, const std::string& text, int width,
            Stream& out);
   void reduce_columns(const ttir::Operation& op, const std::vector<int64_t>& slots, const Coordinates& result_at,
@@ -293,6 +387,7 @@ class Nest {
   std::string entry_;
   bool unknown_store_ = false;
   bool small_remainders_ = false;
+  bool turned_ = false;               // of map_turned
   std::optional<size_t> restricted_;  // dimension
   std::string restriction_;           // i64
   std::vector<Stream*> streams_;
@@ -304,8 +399,16 @@ class Nest {
   std::map<std::string, Coordinates> mapped_;  // through reshapes whose positions are computed
   std::set<std::string> seen_;                 // by find_loads
   bool analysing_ = true;                      // until loops are being written
+  bool only_numbers_ = false;                  // see Note [Extremes of numbers]
+  bool elementary_ = false;                    // an exponential or the like is computed; known when loops are written
   int copy_ = 0;                               // whose strip is being written
   const Live* live_ = nullptr;                 // what holds in the body being written
+  std::vector<ComputedPosition> computed_;
+  std::map<std::string, std::pair<bool, std::vector<MaskAt>>> steady_;
+  std::set<std::string> stops_;  // atoms whose leading part is all that any sink writes
+  std::optional<Run> run_;
+  std::string run_from_;  // i64, in the loop of runs
+  std::string run_to_;    // i64, where the last strip of a run is written
 };
 
 }  // namespace fl::compiler

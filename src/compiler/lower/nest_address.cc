@@ -1,7 +1,6 @@
 // Addresses of a strip, and memory under a mask.
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/text.h"
 #include "compiler/lower/nest.h"
@@ -18,14 +17,7 @@ std::string pointers_type(int width) { return width == 1 ? "ptr" : formatted("<%
 
 }  // namespace
 
-int Nest::level_of(const Form& form) const {
-  int level = 0;
-  for (size_t l = 0; l < loops_.size(); ++l)
-    if (!form.coefficients[l].is(0)) level = static_cast<int>(l) + 1;
-  return level;
-}
-
-bool Nest::holds_vector(const Form& form) const { return !form.coefficients[vector_loop_].is(0); }
+bool Nest::holds_vector(const Form& form) { return !lane_step(form).is(0); }
 
 // Says how an operation's strip reaches memory, and why not in the best way.
 void Nest::note_access(const ttir::Operation& op, const std::optional<Form>& form) {
@@ -39,7 +31,7 @@ void Nest::note_access(const ttir::Operation& op, const std::optional<Form>& for
                 : "scattered, since its addresses are not affine in the block's index";
   } else if (lanes_ == 1) {
     how = "element by element, the nest has strips of one";
-  } else if (const Term& step = form->coefficients[vector_loop_]; step.is(0)) {
+  } else if (const Term step = lane_step(*form); step.is(0)) {
     how = reads ? "one element, repeated over the strip" : "every lane to one address";
   } else if (step.is(size)) {
     how = "contiguous";
@@ -56,7 +48,7 @@ void Nest::note_access(const ttir::Operation& op, const std::optional<Form>& for
 
 // The address of lane 0, in the loop where it is known; the vector loop's own part is left to `address`, so that it is
 // an index of the machine's addressing modes.
-Piece Nest::row_address(const Form& form, int64_t, int) {
+Piece Nest::row_address(const Form& form) {
   std::string text = form.base.text();
   int level = 0;
   for (size_t l = 0; l < loops_.size(); ++l) {
@@ -68,6 +60,19 @@ Piece Nest::row_address(const Form& form, int64_t, int) {
     if (added) {
       Stream& out = stream(level);
       std::string step = loops_[l].position;
+      if (!c.is(1)) step = ops_.binary("mul", kI64, step, c.text(), 1, out);
+      known->second = {ops_.binary("add", kI64, text, step, 1, out), 1, level};
+    }
+    text = known->second.text;
+  }
+  for (const auto& [position, c] : form.computed) {
+    const Piece row = computed_row(position);
+    level = std::max(level, row.level);
+    const std::string name = formatted("row %s computed %zu %s", text.c_str(), position, c.text().c_str());
+    auto [known, added] = pieces_.try_emplace(name);
+    if (added) {
+      Stream& out = stream(level);
+      std::string step = row.text;
       if (!c.is(1)) step = ops_.binary("mul", kI64, step, c.text(), 1, out);
       known->second = {ops_.binary("add", kI64, text, step, 1, out), 1, level};
     }
@@ -85,21 +90,25 @@ Piece Nest::row_address(const Form& form, int64_t, int) {
 }
 
 Piece Nest::address(const Form& form, int copy) {
-  const Piece row = row_address(form, 0, copy);
-  const Term& c = form.coefficients[vector_loop_];
-  if (c.is(0)) return row;
-  const int level = std::max(row.level, static_cast<int>(vector_loop_) + 1);
-  const std::string name = "lane0 " + row.text + " " + c.text() + formatted(" %d", copy);
+  const Piece row = row_address(form);
+  const Term c = lane_step(form);
+  const Term jump = turned_ ? form.coefficients[copy_loop()] : c;
+  if (c.is(0) && (jump.is(0) || copy == 0)) return row;
+  const int level = c.is(0) ? row.level : std::max(row.level, static_cast<int>(vector_loop_) + 1);
+  const std::string name = "lane0 " + row.text + " " + c.text() + " " + jump.text() + formatted(" %d", copy);
   auto [known, added] = pieces_.try_emplace(name);
   if (added) {
     Stream& out = stream(level);
-    std::string step = loops_[vector_loop_].position;
-    if (!c.is(1)) step = ops_.binary("mul", kI64, step, c.text(), 1, out);
-    std::string pointer = module_.fresh();
-    out.line(pointer + " = getelementptr i8, ptr " + row.text + ", i64 " + step);
-    if (copy > 0) {
-      std::string distance = std::to_string(c.value * copy * lanes_);
-      if (!c.known) distance = ops_.binary("mul", kI64, c.text(), std::to_string(copy * lanes_), 1, out);
+    std::string pointer = row.text;
+    if (!c.is(0)) {
+      std::string step = loops_[vector_loop_].position;
+      if (!c.is(1)) step = ops_.binary("mul", kI64, step, c.text(), 1, out);
+      pointer = module_.fresh();
+      out.line(pointer + " = getelementptr i8, ptr " + row.text + ", i64 " + step);
+    }
+    if (copy > 0 && !jump.is(0)) {
+      std::string distance = std::to_string(jump.value * copy * copy_step());
+      if (!jump.known) distance = ops_.binary("mul", kI64, jump.text(), std::to_string(copy * copy_step()), 1, out);
       const std::string moved = module_.fresh();
       out.line(moved + " = getelementptr i8, ptr " + pointer + ", i64 " + distance);
       pointer = moved;
@@ -109,31 +118,12 @@ Piece Nest::address(const Form& form, int copy) {
   return known->second;
 }
 
-// Pieces of rows that are far apart in memory are nothing that the CPU could foresee: a sum of 4096 x 1024 over the
-// first axis, 64 columns at a time, takes 1.6 times as long without this (Zen 4). Where the kernel loops on over rows,
-// or this nest does, what is read rows later is asked for.
-void Nest::prefetch_rows(const Form& form, int64_t size, const std::string& pointer, int copy, Stream& out) {
-  constexpr int64_t kAhead = 8;            // rows; 4 to 16 are alike
-  constexpr int64_t kLongestPiece = 2048;  // bytes of a row; longer ones the CPU sees by itself
-  constexpr int64_t kCacheLine = 64;
-  if (mode_ == Mode::kExact || loops_.size() < 2 || loops_[vector_loop_].extent * size > kLongestPiece) return;
-  const size_t row = vector_loop_ + 1 < loops_.size() ? loops_.size() - 1 : vector_loop_ - 1;
-  const Term& step = form.coefficients[row];
-  if (shared_.loops == 0 && loops_[row].extent < 2 * kAhead) return;
-  if (step.known && std::abs(step.value) <= kLongestPiece) return;
-  if (copy * lanes_ * size % kCacheLine != 0) return;
-  const std::string later = module_.fresh();
-  out.line(later + " = getelementptr i8, ptr " + pointer + ", i64 " + multiply(step, {true, kAhead, ""}).text());
-  module_.declare("void @llvm.prefetch.p0(ptr, i32, i32, i32)");
-  out.line("call void @llvm.prefetch.p0(ptr " + later + ", i32 0, i32 3, i32 1)");
-}
-
 // One address a lane. base + 32-bit offsets are kept apart for the code generator, which then gathers in one
 // instruction.
 Piece Nest::addresses(const Value* pointer, const Coordinates& at, int copy) {
   if (const std::optional<Form> form = affine(pointer, at); form && lanes_ > 1 && holds_vector(*form)) {
     const Piece lane0 = address(*form, copy);
-    const Term& c = form->coefficients[vector_loop_];
+    const Term c = lane_step(*form);
     Stream& out = stream(lane0.level);
     std::string steps = lane_multiples(lanes_, "i64", c.known ? c.value : 1);
     if (!c.known) {

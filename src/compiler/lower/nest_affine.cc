@@ -70,9 +70,41 @@ void Nest::guard(const std::string& predicate, const Term& a, const Term& b) {
 
 Form Nest::constant_form(int64_t value) const { return {Term{true, value, ""}, std::vector<Term>(loops_.size())}; }
 
+bool Form::uniform() const {
+  return computed.empty() &&
+         std::all_of(coefficients.begin(), coefficients.end(), [](const Term& c) { return c.is(0); });
+}
+
+Form Nest::sum(const Form& a, const Form& b, bool plus) {
+  auto joined = [&](const Term& x, const Term& y) { return plus ? add(x, y) : subtract(x, y); };
+  Form form{joined(a.base, b.base), {}};
+  for (size_t l = 0; l < loops_.size(); ++l) form.coefficients.push_back(joined(a.coefficients[l], b.coefficients[l]));
+  form.computed = a.computed;
+  for (const auto& [position, c] : b.computed) {
+    form.computed[position] = joined(form.computed[position], c);
+    if (form.computed[position].is(0)) form.computed.erase(position);
+  }
+  return form;
+}
+
+// Of a form that is bounded().
 std::pair<Term, Term> Nest::range(const Form& form, const Term* inner_extent) {
   Term low = form.base;
   Term high = form.base;
+  auto widen_range = [&](const Term& a, const Term& b) {
+    for (bool lowest : {true, false}) {
+      const std::string function = lowest ? "@llvm.smin.i64" : "@llvm.smax.i64";
+      module_.declare("i64 " + function + "(i64, i64)");
+      const std::string text = "call i64 " + function + "(i64 " + a.text() + ", i64 " + b.text() + ")";
+      auto [known, added] = terms_.try_emplace(text);
+      if (added) {
+        known->second = module_.fresh();
+        before_.line(known->second + " = " + text);
+      }
+      Term& bound = lowest ? low : high;
+      bound = add(bound, Term{false, 0, known->second});
+    }
+  };
   // Along a restricted dimension that may be split into several loops, by the limit.
   std::vector<bool> done(loops_.size(), false);
   if (restricted_) {
@@ -103,17 +135,16 @@ std::pair<Term, Term> Nest::range(const Form& form, const Term* inner_extent) {
       (span.value < 0 ? low : high) = add(span.value < 0 ? low : high, span);
       continue;
     }
-    for (bool lowest : {true, false}) {
-      const std::string function = lowest ? "@llvm.smin.i64" : "@llvm.smax.i64";
-      module_.declare("i64 " + function + "(i64, i64)");
-      const std::string text = "call i64 " + function + "(i64 " + span.text() + ", i64 0)";
-      auto [known, added] = terms_.try_emplace(text);
-      if (added) {
-        known->second = module_.fresh();
-        before_.line(known->second + " = " + text);
-      }
-      Term& bound = lowest ? low : high;
-      bound = add(bound, Term{false, 0, known->second});
+    widen_range(span, {true, 0, ""});
+  }
+  for (const auto& [position, c] : form.computed) {
+    const Term first = multiply(c, computed_[position].low);
+    const Term last = multiply(c, computed_[position].high);
+    if (c.known) {
+      low = add(low, c.value > 0 ? first : last);
+      high = add(high, c.value > 0 ? last : first);
+    } else {
+      widen_range(first, last);
     }
   }
   return {low, high};
@@ -121,8 +152,8 @@ std::pair<Term, Term> Nest::range(const Form& form, const Term* inner_extent) {
 
 std::optional<Form> Nest::without_wrap(std::optional<Form> form, int bits, bool is_signed) {
   if (!form) return form;
-  const bool uniform =
-      std::all_of(form->coefficients.begin(), form->coefficients.end(), [](const Term& c) { return c.is(0); });
+  const bool uniform = form->uniform();
+  if (!bounded(*form)) return std::nullopt;
   const int64_t lowest = !is_signed ? 0 : bits == 64 ? -kLargestBase : -(int64_t{1} << (bits - 1));
   const int64_t highest = bits == 64  ? kLargestBase
                           : is_signed ? (int64_t{1} << (bits - 1)) - 1
@@ -199,23 +230,17 @@ std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates&
     auto inner = [&](size_t operand) { return affine(op.operands[operand], operand_coordinates(op, operand, at)); };
     auto combined = [&](const std::optional<Form>& a, const std::optional<Form>& b, bool plus) -> std::optional<Form> {
       if (!a || !b) return std::nullopt;
-      Form form{plus ? add(a->base, b->base) : subtract(a->base, b->base), {}};
-      for (size_t l = 0; l < loops_.size(); ++l) {
-        form.coefficients.push_back(plus ? add(a->coefficients[l], b->coefficients[l])
-                                         : subtract(a->coefficients[l], b->coefficients[l]));
-      }
-      return form;
+      return sum(*a, *b, plus);
     };
     auto scaled = [&](std::optional<Form> form, const Term& by) {
       if (!form) return form;
       form->base = multiply(form->base, by);
       for (Term& c : form->coefficients) c = multiply(c, by);
+      for (auto& [position, c] : form->computed) c = multiply(c, by);
+      if (by.is(0)) form->computed.clear();
       return form;
     };
-    auto is_uniform = [](const std::optional<Form>& form) {
-      return form &&
-             std::all_of(form->coefficients.begin(), form->coefficients.end(), [](const Term& c) { return c.is(0); });
-    };
+    auto is_uniform = [](const std::optional<Form>& form) { return form && form->uniform(); };
     switch (op.op) {
       case Op::kConstant: {
         const int shift = 64 - ttir::bits_of(type.scalar);
@@ -258,12 +283,17 @@ std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates&
         if (is_uniform(a) && b) return scaled(b, a->base);
         break;
       }
+      case Op::kDivSI:
+      case Op::kDivUI:
+      case Op::kRemUI:
       case Op::kRemSI: {
-        if (!small_remainders_ || mode_ == Mode::kExact) break;
+        if (mode_ == Mode::kExact) break;
+        if (const std::optional<Form> form = quotient(op, at)) return form;
+        if (!small_remainders_ || op.op != Op::kRemSI) break;
         const int bits = ttir::bits_of(type.scalar);
         const std::optional<Form> a = without_wrap(inner(0), bits, true);
         const std::optional<Form> b = without_wrap(inner(1), bits, true);
-        if (!a || !is_uniform(b)) break;
+        if (!a || !is_uniform(b) || !bounded(*a)) break;
         const auto [low, high] = range(*a);
         guard("sge", low, {true, 0, ""});
         guard("slt", high, b->base);
@@ -293,7 +323,7 @@ std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates&
         break;
     }
   }
-  if (!uniform) return std::nullopt;
+  if (!uniform) return mode_ == Mode::kFast ? computed_form({value, at}) : std::nullopt;
   // Anything else that is the same during the whole nest: its value is computed before it.
   const Piece piece = this->value(value, at, 0);
   Form form = constant_form(0);
@@ -316,7 +346,7 @@ void Nest::find_loads(const Value* value, const Coordinates& at, std::vector<con
   if (value->producer == nullptr || !seen_.insert(key(value, at, -1)).second) return;
   const ttir::Operation& op = *value->producer;
   if (op.op == Op::kLoad) {
-    if (const std::optional<Form> form = affine(op.operands[0], at)) {
+    if (const std::optional<Form> form = affine(op.operands[0], at); form && bounded(*form)) {
       loads->push_back({value, *form, ttir::bytes_of(value->type.scalar)});
     } else if (std::find(affine_less->begin(), affine_less->end(), value) == affine_less->end()) {
       affine_less->push_back(value);
@@ -328,7 +358,7 @@ void Nest::find_loads(const Value* value, const Coordinates& at, std::vector<con
 
 std::optional<Nest::Strided> Nest::strided(const Value* addresses) {
   const std::optional<Form> form = affine(addresses, coordinates_);
-  if (!form) return std::nullopt;
+  if (!form || !form->computed.empty()) return std::nullopt;
   return Strided{form->base.text(), form->coefficients};
 }
 
@@ -337,13 +367,7 @@ std::optional<size_t> Nest::unit_dimension(const Value* block) {
   std::vector<Access> loads;
   find_loads(block, coordinates_, &affine_less, &loads);
   for (const Access& access : loads) {
-    for (size_t d = 0; d < coordinates_.size(); ++d) {
-      const std::vector<int64_t>& own = coordinates_[d].coefficients;
-      bool unit = true;
-      for (size_t l = 0; l < loops_.size(); ++l)
-        unit = unit && (own[l] == 0 || access.address.coefficients[l].is(access.size * own[l]));
-      if (unit && std::any_of(own.begin(), own.end(), [](int64_t c) { return c != 0; })) return d;
-    }
+    if (const std::optional<size_t> dimension = unit_dimension(access.address, access.size)) return dimension;
   }
   return std::nullopt;
 }
@@ -375,7 +399,9 @@ void Nest::guard_apart(const Access& a, const Access& b) {
     same = compare("eq", a.address.base, b.address.base);
     // Each position has its own address when every loop steps over all that the loops inside it cover.
     Term least{true, a.size, ""};
-    for (size_t l = loops_.size(); l-- > 0;) {
+    if (!a.address.computed.empty() || !b.address.computed.empty()) same = "false";
+    for (size_t l = loops_.size(); l-- > 0 && same != "false";) {
+      if (loops_[l].runs) continue;
       const Term& x = a.address.coefficients[l];
       const Term& y = b.address.coefficients[l];
       if (x.known && y.known && x.value != y.value) same = "false";
@@ -400,7 +426,7 @@ std::vector<const Value*> Nest::check_overlap(const std::vector<Sink>& sinks) {
   std::vector<Access> stores;
   for (const Sink& sink : sinks) {
     if (sink.store == nullptr) continue;
-    if (const std::optional<Form> form = affine(sink.store->operands[0], coordinates_)) {
+    if (const std::optional<Form> form = affine(sink.store->operands[0], coordinates_); form && bounded(*form)) {
       stores.push_back({sink.store->operands[1], *form, ttir::bytes_of(sink.store->operands[1]->type.scalar)});
     } else {
       unknown_store_ = true;

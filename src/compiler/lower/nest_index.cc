@@ -33,12 +33,15 @@ std::string Nest::key(const ttir::Value* value, const Coordinates& at, int copy)
 }
 
 void Nest::make_loops(const std::vector<int64_t>& shape, const std::vector<size_t>& order, size_t vector_dimension,
-                      bool one_by_one) {
+                      bool one_by_one, bool runs) {
   loops_.clear();
   std::vector<int> loop_of(shape.size(), -1);
   for (size_t dimension : order) {
     if (shape[dimension] == 1 && dimension != vector_dimension) continue;
-    if (dimension == vector_dimension) vector_loop_ = loops_.size();
+    if (dimension == vector_dimension) {
+      if (runs) loops_.push_back({1, false, "", "", true});
+      vector_loop_ = loops_.size();
+    }
     loop_of[dimension] = static_cast<int>(loops_.size());
     loops_.push_back({shape[dimension], dimension == vector_dimension, ""});
   }
@@ -185,6 +188,20 @@ Index Nest::arena_index(const ttir::Value* block, int64_t slot, const Coordinate
   return flatten(shape, turned);
 }
 
+// The address of a stored block's elements of `size` bytes, where all positions are linear.
+Form Nest::slot_form(const ttir::Value* block, int64_t slot, int64_t size, const Coordinates& at) {
+  const Index flat = arena_index(block, slot, at);
+  auto [base, added] = terms_.try_emplace("scratch");
+  if (added) {
+    base->second = module_.fresh();
+    before_.line(base->second + " = ptrtoint ptr %scratch to i64");
+  }
+  Form form = constant_form(0);
+  form.base = add({false, 0, base->second}, {true, slot + flat.constant * size, ""});
+  for (size_t l = 0; l < loops_.size(); ++l) form.coefficients[l].value = flat.coefficients[l] * size;
+  return form;
+}
+
 Coordinates Nest::unflatten(const std::vector<int64_t>& shape, const Index& index) {
   Coordinates at(shape.size());
   int64_t stride = 1;
@@ -249,10 +266,11 @@ Piece Nest::index_piece(const Index& index, int copy) {
     if (index.coefficients[l] != 0) level = static_cast<int>(l) + 1;
   const int64_t c = index.coefficients[vector_loop_];
   const int width = c == 0 ? 1 : lanes_;
-  const std::string name = key(nullptr, {index}, c == 0 ? -1 : copy);
+  const int64_t jump = index.coefficients[copy_loop()];
+  const std::string name = key(nullptr, {index}, jump == 0 ? -1 : copy);
   if (auto known = pieces_.find(name); known != pieces_.end()) return known->second;
   Stream& out = stream(level);
-  std::string sum = std::to_string(index.constant + c * copy * lanes_);
+  std::string sum = std::to_string(index.constant + jump * copy * copy_step());
   for (size_t l = 0; l < loops_.size(); ++l) {
     if (index.coefficients[l] == 0) continue;
     std::string position = ops_.convert("trunc", kI64, kI32, loops_[l].position, 1, out);

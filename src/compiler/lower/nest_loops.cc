@@ -2,8 +2,11 @@
 // blocks to stores.
 
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 #include "base/text.h"
+#include "compiler/lower/interleave.h"
 #include "compiler/lower/nest.h"
 
 namespace fl::compiler {
@@ -12,6 +15,8 @@ namespace {
 using ttir::Value;
 
 const Type kI64 = Type::of(Scalar::kI64);
+constexpr size_t kMany = 3;  // loops round the vector loop: see Note [Flat loops]
+constexpr int kElementary = 12;
 constexpr int kUntilPairs = 24;  // as strip_cost
 constexpr int kUntilAlone = 60;
 
@@ -27,8 +32,8 @@ AxisLoops loops_along(const std::vector<int64_t>& shape, size_t axis, size_t fas
   return loops;
 }
 
-void Nest::forget_lanes() {
-  const int outside = static_cast<int>(vector_loop_);
+void Nest::forget_inside(size_t loop) {
+  const int outside = static_cast<int>(loop);
   std::erase_if(pieces_, [outside](const auto& entry) { return entry.second.level > outside; });
   mapped_.clear();
 }
@@ -60,10 +65,55 @@ void Nest::scalar_loop(size_t level, Stream& out, std::vector<Carried>* carried,
   });
 }
 
+// Note [Flat loops]
+// A sort has blocks of 2 x 2 x ... x 2, and a loop for each of ten dimensions is nothing that the code generator does
+// in linear time: its strength reduction knows each address as a recurrence of ten loops, and 16 x 64 elements took it
+// 6 s. So where they are many, all loops round the vector loop are one, and the positions along the dimensions are bits
+// of its counter.
+void Nest::outer_loops(Stream& out, const std::function<void(Stream&)>& inside) {
+  std::vector<Carried> none;
+  const bool plain =
+      std::none_of(loops_.begin(), loops_.end(), [](const Loop& loop) { return !loop.limit.empty() || loop.runs; });
+  if (vector_loop_ >= kMany && plain) {
+    int64_t extent = 1;
+    for (size_t l = 0; l < vector_loop_; ++l) extent *= loops_[l].extent;
+    return counted(out, "0", std::to_string(extent), 1, false, &none, [&](Stream& head, const std::string& counter) {
+      int64_t below = extent;
+      for (size_t l = 0; l < vector_loop_; ++l) {
+        below /= loops_[l].extent;
+        const std::string rest =
+            ops_.binary("lshr", kI64, counter, std::to_string(std::countr_zero(static_cast<uint64_t>(below))), 1, head);
+        loops_[l].position = ops_.binary("and", kI64, rest, std::to_string(loops_[l].extent - 1), 1, head);
+        streams_[l + 1] = &head;
+      }
+      nested(head, inside);
+    });
+  }
+  std::function<void(size_t, Stream&)> build = [&](size_t level, Stream& at) {
+    if (level == vector_loop_ || loops_[level].runs) return inside(at);
+    scalar_loop(level, at, &none, 0,
+                [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
+  };
+  build(0, out);
+}
+
 std::string Nest::clamped(const std::vector<std::string>& counts, int64_t extent, Stream& out) {
   std::string least = std::to_string(extent);
   for (const std::string& count : counts) least = ops_.intrinsic("smin", kI64, {least, count}, 1, out);
   return ops_.intrinsic("smax", kI64, {least, "0"}, 1, out);
+}
+
+void Nest::strips(Stream& out, const std::string& from, const std::string& to, int copies, bool may_be_empty,
+                  const Live* holds, std::vector<Carried>* carried, const std::function<void(int)>& body) {
+  counted(out, from, to, static_cast<int64_t>(copies) * lanes_, may_be_empty, carried,
+          [&](Stream& head, const std::string& position) {
+            loops_[vector_loop_].position = position;
+            streams_[vector_loop_ + 1] = &head;
+            forget_lanes();
+            live_ = holds;
+            body(copies);
+            live_ = nullptr;
+          });
 }
 
 void Nest::vector_loop(Stream& out, const Live& live, int64_t from, int copies, std::vector<Carried>* carried,
@@ -74,15 +124,7 @@ void Nest::vector_loop(Stream& out, const Live& live, int64_t from, int copies, 
     copies /= 2;
   const int64_t stride = static_cast<int64_t>(copies) * lanes_;
   auto part = [&](const std::string& start, const std::string& end, int count, bool may_be_empty, const Live* holds) {
-    counted(out, start, end, static_cast<int64_t>(count) * lanes_, may_be_empty, carried,
-            [&](Stream& head, const std::string& position) {
-              loops_[vector_loop_].position = position;
-              streams_[vector_loop_ + 1] = &head;
-              forget_lanes();
-              live_ = holds;
-              body(count);
-              live_ = nullptr;
-            });
+    strips(out, start, end, count, may_be_empty, holds, carried, body);
   };
   if (from >= extent) return;
   if (live.full.empty()) {
@@ -114,8 +156,25 @@ void Nest::vector_loop(Stream& out, const Live& live, int64_t from, int copies, 
   part(main_end, end, 1, true, nullptr);
 }
 
-// Strips at a time: enough to hide latencies, few enough for the registers.
-int Nest::choose_copies(const std::vector<const Value*>& roots) {
+// Writes the strips of one iteration into the innermost loop: interleaved where their chains are long.
+void Nest::side_by_side(int copies, const std::function<void(int)>& write) {
+  Stream& inner = stream(static_cast<int>(loops_.size()));
+  const std::string before = std::exchange(inner.text, "");
+  std::vector<std::string> parts;
+  for (int copy = 0; copy < copies; ++copy) {
+    write(copy);
+    parts.push_back(std::exchange(inner.text, ""));
+  }
+  inner.text = before;
+  if (elementary_ && copies > 1) {
+    inner.text += interleaved(parts);
+  } else {
+    for (const std::string& part : parts) inner.text += part;
+  }
+}
+
+// What a strip of the blocks costs, as strip_cost, up to what is stored.
+int Nest::strip_work(const std::vector<const Value*>& roots) {
   std::set<const Value*> seen;
   std::vector<const Value*> open = roots;
   int work = 0;
@@ -127,10 +186,18 @@ int Nest::choose_copies(const std::vector<const Value*>& roots) {
       continue;
     const ttir::Operation& op = *value->producer;
     work += strip_cost(op);
+    elementary_ = elementary_ || strip_cost(op) >= kElementary;
     open.insert(open.end(), op.operands.begin(), op.operands.end());
   }
+  return work;
+}
+
+// Strips at a time: enough to hide latencies, few enough for the registers.
+int Nest::choose_copies(const std::vector<const Value*>& roots, int most) {
+  const int work = strip_work(roots);
   if (mode_ == Mode::kExact || work > kUntilAlone) return 1;
-  return work > kUntilPairs ? 2 : 4;
+  if (work > kUntilPairs) return 2;
+  return most > 4 && work > kLight ? 4 : most;
 }
 
 void Nest::map(const std::vector<Sink>& sinks) {
@@ -156,31 +223,29 @@ void Nest::map(const std::vector<Sink>& sinks) {
   analysing_ = false;
   const int copies = choose_copies(roots);
   std::vector<Carried> none;
-  std::function<void(size_t, Stream&)> build = [&](size_t level, Stream& at) {
-    if (level < vector_loop_) {
-      return scalar_loop(level, at, &none, 0,
-                         [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
-    }
+  auto strips = [&](Stream& at) {
     const Live live = live_part(masks, sink_masks);
-    vector_loop(at, live, 0, copies, &none, [&](int count) {
+    const auto body = [&](int count) {
       // All that is read is read before any of it is written: values and masks first.
-      for (copy_ = 0; copy_ < count; ++copy_) {
+      side_by_side(count, [&](int copy) {
+        copy_ = copy;
         for (const Sink& sink : sinks) {
           value(sink.touches_memory() ? sink.operands()[1] : sink.value, coordinates_, copy_);
           if (sink.store != nullptr && sink.store->operands.size() > 2)
             mask(sink.store->operands[2], coordinates_, copy_);
         }
-      }
+      });
       for (copy_ = 0; copy_ < count; ++copy_) {
         for (const Sink& sink : sinks)
           sink.atomic != nullptr ? atomic(sink, coordinates_) : store(sink, coordinates_, copy_);
       }
       copy_ = 0;
-    });
+    };
+    run_ ? run_loop(at, live, copies, body) : vector_loop(at, live, 0, copies, &none, body);
   };
   entry_ = module_.fresh_label();
   body_.open(entry_);
-  build(0, body_);
+  outer_loops(body_, strips);
 }
 
 }  // namespace fl::compiler

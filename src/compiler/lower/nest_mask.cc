@@ -54,10 +54,8 @@ std::optional<Form> Nest::below_zero(const Atom& atom) {
   if (!a) return a;
   const std::optional<Form> b = without_wrap(affine(op->operands[less ? 1 : 0], atom.at), bits, is_signed);
   if (!b) return b;
-  Form form{subtract(a->base, b->base), {}};
+  Form form = sum(*a, *b, false);
   if (equal) form.base = add(form.base, {true, -1, ""});
-  for (size_t l = 0; l < loops_.size(); ++l)
-    form.coefficients.push_back(subtract(a->coefficients[l], b->coefficients[l]));
   return form;
 }
 
@@ -84,10 +82,26 @@ std::optional<Nest::Limit> Nest::limit(const Atom& atom) {
 
 std::optional<Nest::Limit> Nest::limit(const Form& below) {
   const Form* form = &below;
+  if (!form->computed.empty()) return std::nullopt;
   for (size_t l = vector_loop_ + 1; l < loops_.size(); ++l)
     if (!form->coefficients[l].is(0)) return std::nullopt;
   const Term& c = form->coefficients[vector_loop_];
   if (!c.known) return std::nullopt;
+  if (turned_ && !form->coefficients[copy_loop()].is(0)) {  // as far as it holds in all strips of an iteration
+    const Term& jump = form->coefficients[copy_loop()];
+    if (!jump.known) return std::nullopt;
+    Form worst = *form;
+    worst.base = add(worst.base, {true, std::max<int64_t>(jump.value, 0) * (lanes_ - 1), ""});
+    std::optional<Limit> least = limit_of_row(worst);
+    if (least) least->upper = false, least->varies = true;
+    return least;
+  }
+  return limit_of_row(*form);
+}
+
+std::optional<Nest::Limit> Nest::limit_of_row(const Form& below) {
+  const Form* form = &below;
+  const Term& c = form->coefficients[vector_loop_];
   const Piece row = row_value(*form);
   Stream& out = stream(row.level);
   if (c.value <= 0) {  // holds everywhere where it holds at 0, or its sign does not change
@@ -127,7 +141,7 @@ Nest::Live Nest::live_part(const std::vector<MaskAt>& masks, const std::vector<M
   const bool outer = analysing_;
   analysing_ = true;  // positions through reshapes are not computed for this
   Live live;
-  std::map<std::string, Limit> limits;
+  std::map<std::string, Limit>& limits = live.limits;
   auto limits_of = [&](const MaskAt& mask) {
     std::vector<std::string> found;
     std::vector<Atom> parts;
@@ -195,7 +209,7 @@ std::vector<std::string> Nest::live_counts(const std::vector<const Value*>& mask
     for (const Atom& atom : parts) {
       const std::optional<Form> form = below_zero(atom);
       bool counted = false;
-      for (size_t d = 0; form && d < rank; ++d) {
+      for (size_t d = 0; form && form->computed.empty() && d < rank; ++d) {
         bool own = true;
         for (size_t l = 0; l < loops_.size(); ++l)
           own = own && form->coefficients[l].is(coordinates_[d].coefficients[l]);

@@ -62,6 +62,12 @@ std::optional<std::string> Nest::neutral(const ttir::Operation& op) {
 std::vector<std::string> Nest::combine(const ttir::Operation& op, const std::vector<std::string>& a,
                                        const std::vector<std::string>& b, int width, Stream& out) {
   const ttir::Block& block = op.regions[0]->entry();
+  if (only_numbers_) {  // see Note [Extremes of numbers]
+    const Type element = op.operands[0]->type.element();
+    const char* better = block.operations[0]->op == Op::kMaxNumF ? "ogt" : "olt";
+    return {
+        ops_.select(element, ops_.compare("fcmp", better, element, a[0], b[0], width, out), a[0], b[0], width, out)};
+  }
   std::unordered_map<const Value*, std::string> local;
   for (size_t i = 0; i < a.size(); ++i) {
     local[block.arguments[i]] = a[i];
@@ -127,18 +133,66 @@ std::vector<std::string> Nest::fold_lanes(const ttir::Operation& op, std::vector
 
 // One row along the vector loop, which is the innermost: the scalars it reduces to.
 std::vector<std::string> Nest::reduce_row(const ttir::Operation& op, Stream& out) {
-  const size_t columns = op.operands.size();
   std::vector<MaskAt> masks;
   std::set<std::string> seen;
-  std::vector<const Value*> roots(op.operands.begin(), op.operands.end());
   analysing_ = true;
   for (const Value* operand : op.operands) collect_masks(operand, coordinates_, &masks, &seen);
   analysing_ = false;
-  const Live live = live_part(masks, {});
+  Live live = live_part(masks, {});
   const std::optional<std::string> start = neutral(op);
-  int copies = start ? choose_copies(roots) : 1;
+  for (const auto& [atom, limit] : live.limits) {
+    analysing_ = true;
+    // Idle positions are combined once, since they may change the result: a sum of -0 and 0 is 0.
+    if (start && limit.upper && is_idle_beyond(op, atom)) {
+      const Type index = Type::of(Scalar::kI64);
+      const std::string count = ops_.intrinsic("smax", index, {limit.count, "0"}, 1, out);
+      live.stop.push_back(ops_.binary("add", index, count, "1", 1, out));
+    }
+    analysing_ = false;
+  }
+  int copies = start ? choose_copies({op.operands.begin(), op.operands.end()}, 8) : 1;
   while (copies > 1 && static_cast<int64_t>(copies) * lanes_ > loops_[vector_loop_].extent) copies /= 2;
+  const std::optional<std::string> extreme = extreme_of_numbers(op);
+  if (!extreme) return reduce_strips(op, live, start, copies, out);
 
+  // Note [Extremes of numbers]
+  // A maximum that ignores NaN is one instruction where the maximum so far is known to be a number, and three
+  // elsewhere. So it starts at -infinity; when that is what it ends with, the row may have held nothing but NaN, and is
+  // reduced again with care.
+  only_numbers_ = true;
+  const std::string quick = reduce_strips(op, live, extreme, copies, out)[0];
+  only_numbers_ = false;
+  const Type element = op.operands[0]->type.element();
+  const std::string doubtful = ops_.compare("fcmp", "oeq", element, quick, *extreme, 1, out);
+  const std::string from = out.label;
+  const std::string again = module_.fresh_label();
+  const std::string join = module_.fresh_label();
+  out.line("br i1 " + doubtful + ", label %" + again + ", label %" + join);
+  out.open(again);
+  const std::string careful = reduce_strips(op, live, start, 1, out)[0];
+  const std::string careful_from = out.label;
+  out.line("br label %" + join);
+  out.open(join);
+  const std::string result = module_.fresh();
+  out.line(result + " = phi " + llvm_type(element, 1) + " [ " + quick + ", %" + from + " ], [ " + careful + ", %" +
+           careful_from + " ]");
+  return {result};
+}
+
+// What Note [Extremes of numbers] starts at, for the reductions that it is about.
+std::optional<std::string> Nest::extreme_of_numbers(const ttir::Operation& op) const {
+  const Scalar scalar = op.operands[0]->type.scalar;
+  const Op step = op.regions[0]->entry().operations[0]->op;
+  if (mode_ == Mode::kExact || !neutral(op) || (scalar != Scalar::kF32 && scalar != Scalar::kF64)) return std::nullopt;
+  if (step == Op::kMaxNumF) return llvm_float(-HUGE_VAL, scalar);
+  if (step == Op::kMinNumF) return llvm_float(HUGE_VAL, scalar);
+  return std::nullopt;
+}
+
+// `start`: what each accumulator starts with; else it is the first strip.
+std::vector<std::string> Nest::reduce_strips(const ttir::Operation& op, const Live& live,
+                                             const std::optional<std::string>& start, int copies, Stream& out) {
+  const size_t columns = op.operands.size();
   auto values_at = [&](int copy) {
     std::vector<std::string> values;
     copy_ = copy;
@@ -171,14 +225,17 @@ std::vector<std::string> Nest::reduce_row(const ttir::Operation& op, Stream& out
   }
   vector_loop(out, live, from, copies, &carried, [&](int count) {
     Stream& inner = stream(static_cast<int>(loops_.size()));
-    for (int copy = 0; copy < count; ++copy) {
+    side_by_side(count, [&](int copy) {
       std::vector<std::string> before;
       const size_t first = static_cast<size_t>(copy) * columns;
       for (size_t i = 0; i < columns; ++i) before.push_back(carried[first + i].current);
       const std::vector<std::string> values = values_at(copy);
-      const std::vector<std::string> after = combine(op, before, values, lanes_, inner);
+      // With the new value first: the code generator tests the first operand of a maximum for NaN, which then does not
+      // wait for the last strip.
+      const std::vector<std::string> after =
+          start ? combine(op, values, before, lanes_, inner) : combine(op, before, values, lanes_, inner);
       for (size_t i = 0; i < columns; ++i) carried[first + i].current = after[i];
-    }
+    });
   });
   for (int count = copies; count > 1; count /= 2) {  // pairs of accumulators
     for (int copy = 0; copy < count / 2; ++copy) {
@@ -225,8 +282,7 @@ void Nest::reduce_columns(const ttir::Operation& op, const std::vector<int64_t>&
             {llvm_type(element, lanes_), start ? splat_constant(*start, element.scalar, false, lanes_) : values[i]});
       }
     }
-    if (!start)
-      std::erase_if(pieces_, [&](const auto& entry) { return entry.second.level > static_cast<int>(axis_loop); });
+    if (!start) forget_inside(axis_loop);
     nested(head, [&](Stream& inner) {
       if (from < loops_[axis_loop].extent) {
         scalar_loop(axis_loop, inner, &carried, from, [&](Stream& body) {
@@ -287,14 +343,14 @@ std::vector<std::string> Nest::reduce(const ttir::Operation& op, const std::vect
   Coordinates result_at = coordinates_;
   result_at.erase(result_at.begin() + static_cast<int64_t>(axis));
 
+  // Little work on much memory: halves of a 64-byte vector come 7 % faster from the third-level cache (Zen 4).
+  const bool light = strip_work({op.operands.begin(), op.operands.end()}) <= kLight;
+  if (along.rows && light && neutral(op) && ttir::bits_of(op.operands[0]->type.scalar) == 32)
+    lanes_ = std::min(lanes_, 8);
+
   analysing_ = false;
   std::vector<std::string> scalars;
-  std::vector<Carried> none;
-  std::function<void(size_t, Stream&)> build = [&](size_t level, Stream& at) {
-    if (level < vector_loop_) {
-      return scalar_loop(level, at, &none, 0,
-                         [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
-    }
+  auto strips = [&](Stream& at) {
     if (!along.rows) return reduce_columns(op, slots, result_at, at);
     const std::vector<std::string> values = reduce_row(op, at);
     if (!op.results[0]->type.tensor) {
@@ -305,7 +361,7 @@ std::vector<std::string> Nest::reduce(const ttir::Operation& op, const std::vect
   };
   entry_ = module_.fresh_label();
   body_.open(entry_);
-  build(0, body_);
+  outer_loops(body_, strips);
   return scalars;
 }
 

@@ -107,7 +107,7 @@ void Nest::scan_columns(const ttir::Operation& op, const std::vector<int64_t>& s
       put(op.results[i], slots[i], coordinates_, 0, start[i], lanes_, head);
       carried.push_back({llvm_type(op.operands[i]->type.element(), lanes_), start[i]});
     }
-    std::erase_if(pieces_, [&](const auto& entry) { return entry.second.level > static_cast<int>(axis_loop); });
+    forget_inside(axis_loop);
     if (loops_[axis_loop].extent == 1) return;
     nested(head, [&](Stream& inner) {
       scalar_loop(axis_loop, inner, &carried, 1, [&](Stream& body) {
@@ -134,17 +134,10 @@ void Nest::scan(const ttir::Operation& op, const std::vector<int64_t>& slots, si
     coordinates_[axis].constant = shape[axis] - 1;
   }
   analysing_ = false;
-  std::vector<Carried> none;
-  std::function<void(size_t, Stream&)> build = [&](size_t level, Stream& at) {
-    if (level < vector_loop_) {
-      return scalar_loop(level, at, &none, 0,
-                         [&](Stream& head) { nested(head, [&](Stream& inner) { build(level + 1, inner); }); });
-    }
-    along.rows ? scan_row(op, slots, at) : scan_columns(op, slots, at);
-  };
+  auto strips = [&](Stream& at) { along.rows ? scan_row(op, slots, at) : scan_columns(op, slots, at); };
   entry_ = module_.fresh_label();
   body_.open(entry_);
-  build(0, body_);
+  outer_loops(body_, strips);
 }
 
 }  // namespace fl::compiler

@@ -33,32 +33,22 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
   if (sink.place != nullptr) {
     Form form{{false, 0, sink.place->base}, {}};
     for (int64_t stride : sink.place->strides) form.coefficients.push_back({true, stride, ""});
-    std::string text = as_memory(element, widen(piece, element).text, lanes_, out);
-    if (sink.shifted) text = ops_.binary("xor", memory, text, ops_.integer(-128, memory.scalar, lanes_), lanes_, out);
-    return to_arena(form, memory, text, copy);
+    return to_arena(form, memory, as_memory(element, widen(piece, element).text, lanes_, out), copy);
   }
   if (sink.store == nullptr) {
-    const Index flat = arena_index(stored_value, sink.slot, at);
-    Form form = constant_form(0);
-    auto [base, added] = terms_.try_emplace("scratch");
-    if (added) {
-      base->second = module_.fresh();
-      before_.line(base->second + " = ptrtoint ptr %scratch to i64");
-    }
-    const int64_t size = ttir::bytes_of(memory.scalar);
-    form.base = add({false, 0, base->second}, {true, sink.slot + flat.constant * size, ""});
-    for (size_t l = 0; l < loops_.size(); ++l) form.coefficients[l].value = flat.coefficients[l] * size;
+    const Form form = slot_form(stored_value, sink.slot, ttir::bytes_of(memory.scalar), at);
     const std::string text = as_memory(element, widen(piece, element).text, lanes_, out);
     return to_arena(form, memory, text, copy);
   }
   const ttir::Operation& op = *sink.store;
-  const Mask on = mask(op.operands.size() > 2 ? op.operands[2] : nullptr, at, copy);
+  Mask on = mask(op.operands.size() > 2 ? op.operands[2] : nullptr, at, copy);
+  if (!run_to_.empty()) on = both(on, {false, run_mask()});
   const std::optional<Form> form = affine(op.operands[0], at);
   note_access(op, form);
   const std::string text = as_memory(element, widen(piece, element).text, lanes_, out);
   const int64_t size = ttir::bytes_of(memory.scalar);
   const std::string bits = on.all ? splat_constant("true", Scalar::kI1, false, lanes_) : widen(on.piece, kI1).text;
-  if (form && (form->coefficients[vector_loop_].is(size) || lanes_ == 1)) {
+  if (form && (lanes_ == 1 || lane_step(*form).is(size))) {
     const Piece place = address(*form, copy);
     if (on.all) {
       out.line("store " + llvm_type(memory, lanes_) + " " + text + ", ptr " + place.text + ", align " +
@@ -102,6 +92,10 @@ void Nest::to_arena(const Form& form, const Type& memory, const std::string& tex
   const Piece place = address(form, copy);
   const int64_t step = form.coefficients[vector_loop_].value;
   const int64_t size = ttir::bytes_of(memory.scalar);
+  if (!run_to_.empty()) {
+    masked_memory("store", memory, lanes_, place.text, run_mask().text, text, out);
+    return;
+  }
   if (step == size || lanes_ == 1) {
     out.line("store " + llvm_type(memory, lanes_) + " " + text + ", ptr " + place.text + ", align " +
              std::to_string(size));

@@ -46,8 +46,6 @@ std::string Nest::from_memory(const Type& element, const std::string& value, int
   return ops_.convert("bitcast", kI16, element, value, width, out);
 }
 
-// ---- Addresses
-
 // ---- Masks
 
 Nest::Mask Nest::mask(const Value* value_of_mask, const Coordinates& at, int copy) {
@@ -55,6 +53,17 @@ Nest::Mask Nest::mask(const Value* value_of_mask, const Coordinates& at, int cop
   const Piece piece = value(value_of_mask, at, copy);
   if (piece.text == "true") return {};
   return {false, piece};
+}
+
+Nest::Mask Nest::both(const Mask& a, const Mask& b) {
+  if (a.all) return b;
+  if (b.all) return a;
+  const int width = std::max(a.piece.width, b.piece.width);
+  const int level = std::max(a.piece.level, b.piece.level);
+  auto bits = [&](const Piece& piece) { return width == 1 ? piece.text : widen(piece, kI1).text; };
+  const std::string first = bits(a.piece);
+  const std::string second = bits(b.piece);
+  return {false, {ops_.binary("and", kI1, first, second, width, stream(level)), width, level}};
 }
 
 Piece Nest::widen(const Piece& piece, const Type& element) {
@@ -94,10 +103,10 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
   bool reversed = false;
   if (form && (lanes_ == 1 || !holds_vector(*form))) {
     address_piece = address(*form, copy);
-  } else if (form && form->coefficients[vector_loop_].is(ttir::bytes_of(memory.scalar))) {
+  } else if (form && lane_step(*form).is(ttir::bytes_of(memory.scalar))) {
     address_piece = address(*form, copy);
     contiguous = true;
-  } else if (form && form->coefficients[vector_loop_].is(-ttir::bytes_of(memory.scalar))) {
+  } else if (form && lane_step(*form).is(-ttir::bytes_of(memory.scalar))) {
     Form last = *form;
     last.base = add(last.base, {true, -(lanes_ - 1) * ttir::bytes_of(memory.scalar), ""});
     address_piece = address(last, copy);
@@ -105,17 +114,14 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
   } else {
     address_piece = addresses(pointer, at, copy);
   }
-  const bool varies = lanes_ > 1 && (contiguous || address_piece.width > 1);
-  if (varies && live_ == nullptr && beyond_restriction()) {
-    const Piece within = restriction_mask(copy);
-    if (on.all) {
-      on = {false, within};
-    } else {
-      const int level = std::max(on.piece.level, within.level);
-      const std::string bits = widen(on.piece, kI1).text;
-      on.piece = {ops_.binary("and", kI1, bits, within.text, lanes_, stream(level)), lanes_, level};
+  if (form && live_ == nullptr) {
+    for (const auto& [position, c] : form->computed) {
+      for (const MaskAt& under : computed_[position].masks) on = both(on, mask(under.first, under.second, copy));
     }
   }
+  const bool varies = lanes_ > 1 && (contiguous || address_piece.width > 1);
+  if (!run_to_.empty() && (varies || (!on.all && on.piece.width > 1))) on = both(on, {false, run_mask()});
+  if (varies && live_ == nullptr && beyond_restriction()) on = both(on, {false, restriction_mask(copy)});
   int level = std::max(address_piece.level, on.all ? 0 : std::max(on.piece.level, other.level));
   if (assumed) level = std::max(level, static_cast<int>(vector_loop_) + 1);
   Stream& out = stream(level);
@@ -139,7 +145,7 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
     const int loaded_width = contiguous ? lanes_ : 1;
     out.line(loaded + " = load " + llvm_type(memory, loaded_width) + ", ptr " + address_piece.text + alignment);
     if (reversed) loaded = reverse(loaded, memory);
-    if (contiguous && !reversed) prefetch_rows(*form, ttir::bytes_of(memory.scalar), address_piece.text, copy, out);
+    if (contiguous && !reversed) prefetch(op, *form, ttir::bytes_of(memory.scalar), address_piece.text, copy, out);
     const std::string result = from_memory(element, loaded, loaded_width, out);
     return {result, loaded_width, level};
   }
@@ -179,22 +185,14 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
   return {from_memory(element, loaded, width, out), width, level};
 }
 
-// A block in the arena, row-major.
+// A block in the arena.
 Piece Nest::stored(const Value* block, int64_t slot, const Coordinates& at, int copy) {
   const Type element = block->type.element();
   const Type memory = memory_type(element);
   const int64_t size = ttir::bytes_of(memory.scalar);
   const bool linear = std::all_of(at.begin(), at.end(), [](const Index& i) { return is_linear(i); });
   if (linear) {
-    const Index flat = arena_index(block, slot, at);
-    Form form = constant_form(0);
-    auto [base, added] = terms_.try_emplace("scratch");
-    if (added) {
-      base->second = module_.fresh();
-      before_.line(base->second + " = ptrtoint ptr %scratch to i64");
-    }
-    form.base = add({false, 0, base->second}, {true, slot + flat.constant * size, ""});
-    for (size_t l = 0; l < loops_.size(); ++l) form.coefficients[l].value = flat.coefficients[l] * size;
+    const Form form = slot_form(block, slot, size, at);
     const int64_t step = form.coefficients[vector_loop_].value;
     if (step == 0 || step == size) {
       const Piece place = address(form, copy);
@@ -345,6 +343,9 @@ Piece Nest::element(const ttir::Operation& op, const Coordinates& at, int copy) 
     pieces.push_back(value(operand, operand->type.tensor ? at : Coordinates{}, copy));
     width = std::max(width, pieces.back().width);
     level = std::max(level, pieces.back().level);
+  }
+  if (op.op == Op::kDivF) {
+    if (const std::optional<Piece> result = quotient(op, pieces[0], pieces[1])) return *result;
   }
   std::vector<std::string> operands;
   for (size_t i = 0; i < pieces.size(); ++i) {

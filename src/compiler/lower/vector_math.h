@@ -20,6 +20,9 @@ class VectorMath {
   std::string exp2(const std::string& x);
   std::string log(const std::string& x);
   std::string log2(const std::string& x);
+  std::string log1p(const std::string& x);
+  std::string expm1(const std::string& x);
+  std::string pow(const std::string& x, const std::string& y);  // vector_pow.cc
   std::string tanh(const std::string& x);
   std::string erf(const std::string& x);
   std::string sin(const std::string& x) { return circular(x, true); }
@@ -54,7 +57,10 @@ class VectorMath {
     std::string normal;    // x, denormals scaled
   };
   Split split(const std::string& x);
-  std::string log_mantissa(const Split& parts);  // log(mantissa) - (mantissa - 1), to be added to mantissa - 1
+  std::string log_mantissa(const std::string& f);  // log(1 + f) - f + f^2 / 2
+  std::string log_sum(const std::string& exponent, const std::string& f);
+  std::string exp_less_one(const std::string& x, const std::string& n);
+  std::string erf_by_table(const std::string& x);
   std::string log_special(const std::string& x, const std::string& result);
   std::string circular(const std::string& x, bool sine);
 

@@ -168,9 +168,10 @@ void Verifier::dot(const Operation& op) {
          c.shape[rank - 1] == b.shape[rank - 1];
   fits = fits && (rank == 2 || (a.shape[0] == b.shape[0] && a.shape[0] == c.shape[0]));
   need(fits, op, "multiplies MxK by KxN onto MxN");
-  need(!a.pointer && a.element() == b.element() && !c.pointer && is_float(a.scalar) == is_float(c.scalar) &&
-           result(op) == c,
-       op, "multiplies two blocks of one element type");
+  const bool small = is_float(a.scalar) && is_float(b.scalar) && bits_of(a.scalar) == 8 && bits_of(b.scalar) == 8;
+  need(!a.pointer && !b.pointer && (a.element() == b.element() || small) && !c.pointer &&
+           is_float(a.scalar) == is_float(c.scalar) && result(op) == c,
+       op, "multiplies two blocks of one element type, or of 8-bit floats");
 }
 
 }  // namespace fl::ttir
