@@ -17,8 +17,8 @@ namespace flagos {
 
 // Tells routing the names. Called once, when every other operator has been declared.
 void declare_composites();
-// The same for an operator that PyTorch has for other devices alone, neither composed nor with a CPU kernel. Does nothing
-// for one that is known, or that PyTorch does not have.
+// The same for an operator that PyTorch has for other devices alone, neither composed nor with a CPU kernel. Does
+// nothing for one that is known, or that PyTorch does not have.
 void declare_without_parts(const std::string& name);
 bool is_composite(std::string_view name);  // "zeros"; thread-safe
 // Says that the function of some target differentiates `name` by itself. Does nothing for what is no composite.
