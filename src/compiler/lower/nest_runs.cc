@@ -47,7 +47,7 @@ bool Nest::steady(const Value* value, const Coordinates& at, std::vector<MaskAt>
     return !is_linear(index) || index.coefficients[vector_loop_] != 0;
   });
   if (!along) return true;
-  if (!run_ || shared_.slots.contains(value)) return false;
+  if (!run_) return false;
   if (auto induction = shared_.schedule.inductions.find(value); induction != shared_.schedule.inductions.end())
     return steady(induction->second.start, at, masks);
   if (value->producer == nullptr) return false;
@@ -57,7 +57,7 @@ bool Nest::steady(const Value* value, const Coordinates& at, std::vector<MaskAt>
                            op.op == Op::kTrans || op.op == Op::kReshape ||
                            (ttir::row_of(op.op).effect == ttir::Effect::kPure && op.op != Op::kMakeRange &&
                             op.op != Op::kJoin && op.op != Op::kSplit && op.op != Op::kCat && op.op != Op::kGather);
-  if (!elementwise) return false;
+  if (!elementwise || !op.regions.empty() || op.op == Op::kDot || op.op == Op::kHistogram) return false;
   const std::string name = key(value, at, -1);
   auto [known, added] = steady_.try_emplace(name, false, std::vector<MaskAt>{});
   if (added) {
