@@ -29,11 +29,18 @@ CpuFeatures find() {
   found.avx512_vnni = found.v4 && __builtin_cpu_supports("avx512vnni");
   found.avx512_bf16 = found.v4 && __builtin_cpu_supports("avx512bf16");
   found.fast_bf16_pairs = found.avx512_bf16 && __builtin_cpu_is("amd");
+#endif
+  return found;
+}
+
+TileFeatures find_tiles() {
+  TileFeatures found;
+#if defined(__x86_64__)
   unsigned int a = 0, b = 0, c = 0, d = 0;
   constexpr unsigned int kBf16 = 1u << 22, kTiles = 1u << 24, kInt8 = 1u << 25;
-  if (found.v4 && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kTiles) != 0 && tiles_are_permitted()) {
-    found.amx_bf16 = (d & kBf16) != 0;
-    found.amx_int8 = (d & kInt8) != 0;
+  if (cpu_features().v4 && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kTiles) != 0 && tiles_are_permitted()) {
+    found.bf16 = (d & kBf16) != 0;
+    found.int8 = (d & kInt8) != 0;
   }
 #endif
   return found;
@@ -43,6 +50,11 @@ CpuFeatures find() {
 
 const CpuFeatures& cpu_features() {
   static const CpuFeatures found = find();
+  return found;
+}
+
+const TileFeatures& tile_features() {
+  static const TileFeatures found = find_tiles();
   return found;
 }
 

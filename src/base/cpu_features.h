@@ -11,14 +11,20 @@ struct CpuFeatures {
   bool avx512_bf16 = false;
   // vdpbf16ps is worth it: on AMD it does twice the work of an fma, on Intel no more than one (measured: 0.6 times).
   bool fast_bf16_pairs = false;
-  // Tiles: the CPU has them and the kernel lets this process use them.
-  bool amx_bf16 = false;
-  bool amx_int8 = false;
 };
 
-// Any thread. The first call asks the kernel for the tile state on a CPU that has tiles; threads that exist already
-// and children forked later get it too.
+// Any thread.
 const CpuFeatures& cpu_features();
+
+// AMX: the CPU has the tiles and the kernel lets this process use them.
+struct TileFeatures {
+  bool bf16 = false;
+  bool int8 = false;
+};
+
+// Any thread. The first call asks the kernel for the tile state on a CPU that has tiles, which makes the frames of
+// signals larger: for those alone who would use tiles. Threads that exist already and children forked later get it too.
+const TileFeatures& tile_features();
 
 }  // namespace fl
 

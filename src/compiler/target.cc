@@ -60,7 +60,8 @@ Target host_target() {
   };
   target.avx512_vnni = add(cpu.avx512_vnni, "+avx512vnni");
   target.bf16_pairs = add(cpu.fast_bf16_pairs, "+avx512bf16");
-  target.amx_bf16 = target.amx_int8 = add(cpu.amx_bf16 && cpu.amx_int8, "+amx-tile,+amx-bf16,+amx-int8");
+  target.amx_bf16 = target.amx_int8 =
+      add(tile_features().bf16 && tile_features().int8, "+amx-tile,+amx-bf16,+amx-int8");
   return target;
 }
 

@@ -34,7 +34,7 @@ const Kernels* const* runnable_kernels() { return runnable().best_first; }
 
 const AttentionKernel& attention_kernel(fl_dtype dtype) {
 #if defined(__x86_64__)
-  if (cpu_features().amx_bf16 && kTileAttention.serves(dtype)) return kTileAttention;
+  if (tile_features().bf16 && kTileAttention.serves(dtype)) return kTileAttention;
   if (cpu_features().fast_bf16_pairs && kBf16Attention.serves(dtype)) return kBf16Attention;
 #endif
   (void)dtype;
@@ -43,7 +43,7 @@ const AttentionKernel& attention_kernel(fl_dtype dtype) {
 
 const Int8Kernel* int8_kernel() {
 #if defined(__x86_64__)
-  if (cpu_features().amx_int8) return &kTileInt8;
+  if (tile_features().int8) return &kTileInt8;
   if (cpu_features().avx512_vnni) return &kVnniInt8;
 #endif
   return nullptr;
@@ -52,5 +52,5 @@ const Int8Kernel* int8_kernel() {
 }  // namespace fl::transformer
 
 extern "C" const char* fl_transformer_code_path(void) {
-  return fl::cpu_features().amx_bf16 ? "x86-64-v4+amx" : fl::transformer::kernels().name;
+  return fl::tile_features().bf16 ? "x86-64-v4+amx" : fl::transformer::kernels().name;
 }

@@ -102,7 +102,7 @@ uint16_t any_bf16(std::mt19937& engine, bool special) {
 }
 
 TEST(HardwareTiles, do_what_the_plain_ones_do_with_bf16) {
-  if (!cpu_features().amx_bf16) GTEST_SKIP() << "this CPU, or the kernel, has no AMX tiles with bf16";
+  if (!tile_features().bf16) GTEST_SKIP() << "this CPU, or the kernel, has no AMX tiles with bf16";
   std::mt19937 engine(1);
   for (int round = 0; round < 200; ++round) {
     Tile<float> sum;
@@ -125,7 +125,7 @@ TEST(HardwareTiles, do_what_the_plain_ones_do_with_bf16) {
 }
 
 TEST(HardwareTiles, do_what_the_plain_ones_do_with_int8) {
-  if (!cpu_features().amx_int8) GTEST_SKIP() << "this CPU, or the kernel, has no AMX tiles with int8";
+  if (!tile_features().int8) GTEST_SKIP() << "this CPU, or the kernel, has no AMX tiles with int8";
   std::mt19937 engine(2);
   for (int round = 0; round < 200; ++round) {
     Tile<int32_t> sum;
@@ -140,7 +140,7 @@ TEST(HardwareTiles, do_what_the_plain_ones_do_with_int8) {
 }
 
 TEST(HardwareTiles, load_store_and_zero_whole_tiles_by_strides) {
-  if (!cpu_features().amx_int8) GTEST_SKIP() << "this CPU, or the kernel, has no AMX tiles";
+  if (!tile_features().int8) GTEST_SKIP() << "this CPU, or the kernel, has no AMX tiles";
   std::array<unsigned char, 16 * 80> from, to{};
   for (size_t i = 0; i < from.size(); ++i) from[i] = static_cast<unsigned char>(i * 7);
   HardwareTiles tiles;

@@ -5,6 +5,8 @@ import torch
 import triton
 import triton.language as tl
 
+from benchmarks.triton_pointwise import rows_kernel
+
 
 @triton.jit
 def flat_kernel(x, w, out, n, N: tl.constexpr, BLOCK: tl.constexpr):
@@ -60,16 +62,6 @@ def test_rows_by_an_index_over_flat_positions(row, dtype):
     out = torch.zeros(37 * row)
     flat_rows_kernel[(triton.cdiv(out.numel(), 512),)](x, index, out, out.numel(), 13, N=row, BLOCK=512)
     assert torch.equal(out.view(37, row), x[index[:37].long()])
-
-
-@triton.jit
-def rows_kernel(x, index, out, M, N, BM: tl.constexpr, BN: tl.constexpr):
-    rows = tl.program_id(0) * BM + tl.arange(0, BM)
-    columns = tl.program_id(1) * BN + tl.arange(0, BN)
-    source = tl.load(index + rows, mask=rows < M, other=0)
-    mask = (rows[:, None] < M) & (columns[None, :] < N)
-    tile = tl.load(x + source[:, None] * N + columns[None, :], mask=mask)
-    tl.store(out + rows[:, None] * N + columns[None, :], tile, mask=mask)
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32])

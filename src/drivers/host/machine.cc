@@ -9,6 +9,7 @@
 #include <sstream>
 #include <thread>
 
+#include "base/cpu_features.h"
 #include "base/error.h"
 
 namespace fl::drivers::host {
@@ -100,12 +101,8 @@ std::string processor_name(const std::string& root) {
 const char* processor_arch() {
   __builtin_cpu_init();
   const bool v2 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
-  const bool v3 = v2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-                  __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma");
-  const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-                  __builtin_cpu_supports("avx512vl");
-  return v4 ? "x86-64-v4" : v3 ? "x86-64-v3" : v2 ? "x86-64-v2" : "x86-64";
+  if (!v2) return "x86-64";
+  return cpu_features().v4 ? "x86-64-v4" : cpu_features().v3 ? "x86-64-v3" : "x86-64-v2";
 }
 
 uint32_t usable_cores(const std::string& root) {
