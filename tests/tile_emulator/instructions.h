@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "tile_emulator.h"
+
 namespace tile_emulator::testing {
 
 // What LDTILECFG reads.
@@ -25,7 +27,11 @@ struct alignas(64) Shapes {
 };
 static_assert(sizeof(Shapes) == 64);
 
-inline void configure(const Shapes& shapes) { asm volatile("ldtilecfg %0" ::"m"(shapes)); }
+inline void configure_only(const Shapes& shapes) { asm volatile("ldtilecfg %0" ::"m"(shapes)); }
+inline void configure(const Shapes& shapes) {
+  fl_emulated_tile_features();  // permission; the processor's own was asked for when the library began
+  configure_only(shapes);
+}
 inline void store_configuration(Shapes& shapes) { asm volatile("sttilecfg %0" : "=m"(shapes)); }
 inline void release() { asm volatile("tilerelease" ::: "memory"); }
 

@@ -20,6 +20,17 @@ namespace {
 
 alignas(64) char memory[1024];
 
+// Runs before any other test, in a process that has not asked.
+TEST(TilePermissionDeathTest, data_of_tiles_are_refused_until_they_are_asked_for) {
+  if (!emulating()) GTEST_SKIP() << "the processor has tiles, and the library asks for them as it begins";
+  configure_only(Shapes::whole());
+  EXPECT_UNDEFINED(zero<0>(), "the process has not asked for the state of tiles");
+  EXPECT_UNDEFINED(load<0>(memory, 64), "the process has not asked for the state of tiles");
+  fl_emulated_tile_features();
+  zero<0>();
+  release();
+}
+
 TEST(TileRefusals, of_configurations) {
   Shapes shapes = Shapes::whole();
   shapes.palette = 2;
@@ -42,6 +53,7 @@ TEST(TileRefusals, of_configurations) {
 }
 
 TEST(TileRefusals, of_anything_without_a_configuration) {
+  configure(Shapes::whole());
   release();
   EXPECT_UNDEFINED(zero<0>(), "tiles are not configured");
   EXPECT_UNDEFINED(load<0>(memory, 64), "tiles are not configured");

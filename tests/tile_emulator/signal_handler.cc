@@ -31,7 +31,15 @@ bool processor_executes_tiles() {
 [[gnu::tls_model("initial-exec")]] thread_local TileState tiles;
 
 std::atomic<uint64_t> executed[kOps];
+std::atomic<bool> asked{false};  // whether the process has asked for tiles, as it must ask the kernel
 struct sigaction before;
+
+// The kernel lets no process have tiles that has not asked for them (arch_prctl, ARCH_REQ_XCOMP_PERM).
+std::optional<Refusal> not_permitted(Op op) {
+  if (asked.load(std::memory_order_relaxed) || op == Op::kLoadConfig || op == Op::kStoreConfig || op == Op::kRelease)
+    return std::nullopt;
+  return Refusal{Fault::kUndefined, "the process has not asked for the state of tiles"};
+}
 
 int64_t value_of(int number, const greg_t* registers) {
   constexpr int kByNumber[] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
@@ -86,7 +94,9 @@ void handle(int signal, siginfo_t* info, void* context) {
     }
     int64_t stride = 0;
     uint8_t* address = address_of(*instruction, registers, &stride);
-    if (const auto refusal = tiles.execute(*instruction, address, stride)) end(*instruction, code, *refusal);
+    auto refusal = not_permitted(instruction->op);
+    if (!refusal) refusal = tiles.execute(*instruction, address, stride);
+    if (refusal) end(*instruction, code, *refusal);
     executed[static_cast<int>(instruction->op)].fetch_add(1, std::memory_order_relaxed);
     registers[REG_RIP] += instruction->length;
   }
@@ -116,7 +126,11 @@ void install() {
 
 extern "C" {
 
-FLAGOS_EXPORTED unsigned fl_emulated_tile_features() { return tile_emulator::emulating() ? tile_emulator::kAll : 0; }
+FLAGOS_EXPORTED unsigned fl_emulated_tile_features() {
+  if (!tile_emulator::emulating()) return 0;
+  tile_emulator::asked.store(true, std::memory_order_relaxed);
+  return tile_emulator::kAll;
+}
 
 FLAGOS_EXPORTED const char* tile_emulator_mnemonic(int instruction) {
   const bool there = 0 <= instruction && instruction < tile_emulator::kOps;

@@ -16,7 +16,8 @@
 extern "C" {
 
 // What src/base/cpu_features.cc asks: EDX of CPUID leaf 7 as a processor with these instructions would give it, 0 where
-// the emulator stays away. Any thread.
+// the emulator stays away. To ask is to ask the kernel for the tiles' state: before it, data of tiles are refused. Any
+// thread.
 unsigned fl_emulated_tile_features();
 
 // Instructions are numbered from 0; NULL behind the last. Any thread.
