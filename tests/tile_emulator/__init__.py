@@ -27,6 +27,8 @@ def absent() -> str | None:
 
 def environment() -> dict[str, str]:
     """That of a process with tiles."""
+    if loaded():
+        return dict(os.environ)
     preloaded = filter(None, [str(LIBRARY), os.environ.get("LD_PRELOAD")])
     return {**os.environ, "LD_PRELOAD": ":".join(preloaded)}
 
