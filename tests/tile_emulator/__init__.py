@@ -25,6 +25,11 @@ def absent() -> str | None:
     return None
 
 
+def has_bf16_vectors() -> bool:
+    """Whether the processor has AVX-512 BF16, which the kernels of transformers are compiled with beside tiles."""
+    return "avx512_bf16" in Path("/proc/cpuinfo").read_text().split()
+
+
 def environment() -> dict[str, str]:
     """That of a process with tiles."""
     if loaded():
