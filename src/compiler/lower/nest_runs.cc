@@ -3,8 +3,9 @@
 // Note [Computed positions]: an index that is no sum of loop positions may still be the same in all lanes of a strip:
 // the row that tl.load(index + row) names, the quotient of a flat position by a row's length. Its value at one lane is
 // then a scalar, computed outside of the vector loop, and forms count it as a position of its own. What makes this
-// worth while is that addresses built on it are contiguous. Where it lies is mostly not known before the nest, so such
-// loads cannot be shown to be apart from stores: they are done first, into scratch.
+// worth while is that addresses built on it are contiguous. Where it lies is mostly not known before the nest. Of a few
+// rows, the least and the greatest are found first; else such loads cannot be shown to be apart from stores, and are
+// done first, into scratch.
 //
 // Runs: where a flat position is divided by a constant, the vector loop is cut where the quotient changes. Within a
 // run the quotient is a computed position, and the remainder is one that grows with the lanes. The last strip of a run
@@ -24,6 +25,8 @@ using ttir::Value;
 const Type kI32 = Type::of(Scalar::kI32);
 const Type kI64 = Type::of(Scalar::kI64);
 constexpr int64_t kShortestRun = 4;  // below, gathers cost no more
+constexpr int64_t kFarthestRow = int64_t{1} << 31;
+constexpr int64_t kFewRows = 256;  // that are cheaply looked through
 
 bool is_division(Op op) { return op == Op::kDivSI || op == Op::kDivUI || op == Op::kRemSI || op == Op::kRemUI; }
 bool is_remainder(Op op) { return op == Op::kRemSI || op == Op::kRemUI; }
@@ -104,6 +107,7 @@ std::optional<Form> Nest::quotient(const ttir::Operation& op, const Coordinates&
   if (!dividend) return std::nullopt;
   ComputedPosition position{op.result(), at};
   position.natural = true;
+  position.bounded = true;
   if (is_remainder(op.op)) {
     position.steps = along;
     position.low = {true, 0, ""};
@@ -120,6 +124,15 @@ std::optional<Form> Nest::computed_form(ComputedPosition position) {
   const Type& type = position.value->type;
   if (!type.pointer && (type.holds_float() || type.scalar == Scalar::kI1)) return std::nullopt;
   if (!position.steps && !steady(position.value, position.at, &position.masks)) return std::nullopt;
+  if (auto known = shared_.extremes.find(position.value); known != shared_.extremes.end()) {
+    position.bounded = true;
+    position.low = {false, 0, known->second.low};
+    position.high = {false, 0, known->second.high};
+    if (!type.pointer) {  // so that products with strides do not wrap
+      guard("sge", position.low, {true, -kFarthestRow, ""});
+      guard("sle", position.high, {true, kFarthestRow, ""});
+    }
+  }
   Form form = constant_form(0);
   form.computed[computed_.size()] = {true, 1, ""};
   computed_.push_back(std::move(position));
@@ -128,16 +141,15 @@ std::optional<Form> Nest::computed_form(ComputedPosition position) {
 
 bool Nest::bounded(const Form& form) const {
   return std::all_of(form.computed.begin(), form.computed.end(),
-                     [this](const auto& part) { return computed_[part.first].natural; });
+                     [this](const auto& part) { return computed_[part.first].bounded; });
 }
 
 // Known never to be negative.
 bool Nest::natural(const Form& form) const {
   auto positive = [](const Term& term) { return term.known && term.value >= 0; };
-  return positive(form.base) && bounded(form) &&
-         std::all_of(form.coefficients.begin(), form.coefficients.end(), positive) &&
+  return positive(form.base) && std::all_of(form.coefficients.begin(), form.coefficients.end(), positive) &&
          std::all_of(form.computed.begin(), form.computed.end(),
-                     [&](const auto& part) { return positive(part.second); });
+                     [&](const auto& part) { return computed_[part.first].natural && positive(part.second); });
 }
 
 // What a form grows by from lane to lane.
@@ -146,6 +158,23 @@ Term Nest::lane_step(const Form& form) {
   for (const auto& [position, c] : form.computed)
     if (computed_[position].steps) step = add(step, c);
   return step;
+}
+
+std::vector<const Value*> Nest::find_row_names(const std::vector<const Value*>& loads) {
+  std::vector<const Value*> names;
+  for (const Access& access : unbounded_) {
+    if (std::find(loads.begin(), loads.end(), access.value) == loads.end()) continue;
+    for (const auto& [number, c] : access.address.computed) {
+      const ComputedPosition& position = computed_[number];
+      if (position.bounded) continue;
+      const bool small = position.value->type.tensor && position.value->type.elements() <= kFewRows &&
+                         !shared_.slots.contains(position.value);
+      const bool grown = shared_.groups && shared_.groups->dimension.contains(position.value);
+      if (!small || grown || position.steps) return {};
+      names.push_back(position.value);
+    }
+  }
+  return names;
 }
 
 // In place of the vector loop's position its value at the start of the run.
