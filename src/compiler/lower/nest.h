@@ -245,6 +245,10 @@ class Nest {
   Piece computed_row(size_t position);
   Coordinates at_first(const Coordinates& at);
   Piece run_mask();
+  void set_bounds(ComputedPosition* position, const Term& low, const Term& high);
+  bool bound_runs(const std::vector<Sink>& sinks);
+  std::string run_end(const Piece& start, const std::string& stop, Stream& head);
+  bool turns_each_run(const ComputedPosition& position) const;
   bool divides_along(const ttir::Operation& op, const Coordinates& at) const;
 
   // nest_index.cc
@@ -345,6 +349,7 @@ class Nest {
   // nest_prefetch.cc
   void prefetch(const ttir::Operation& load, const Form& form, int64_t size, const std::string& pointer, int copy,
                 Stream& out);
+  void prefetch_runs(const Form& form, const std::string& pointer, Stream& out);
   void prefetch_rows(const Form& form, int64_t size, const std::string& pointer, Stream& out);
   void prefetch_next(const ttir::Operation& load, int64_t size, const std::string& pointer, Stream& out);
   void prefetch_at(const std::string& pointer, const Term& distance, Stream& out);

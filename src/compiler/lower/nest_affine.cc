@@ -436,6 +436,18 @@ std::vector<const Value*> Nest::check_overlap(const std::vector<Sink>& sinks) {
   std::vector<const Value*> affine_less;
   std::vector<Access> loads;
   std::vector<Access> stores;
+  auto find_all = [&] {
+    affine_less.clear();
+    loads.clear();
+    seen_.clear();
+    unbounded_.clear();
+    for (const Sink& sink : sinks) {
+      if (sink.store == nullptr) continue;
+      for (const Value* operand : sink.store->operands) find_loads(operand, coordinates_, &affine_less, &loads);
+    }
+  };
+  find_all();
+  if (bound_runs(sinks)) find_all();
   for (const Sink& sink : sinks) {
     if (sink.store == nullptr) continue;
     if (const std::optional<Form> form = affine(sink.store->operands[0], coordinates_); form && bounded(*form)) {
@@ -443,7 +455,6 @@ std::vector<const Value*> Nest::check_overlap(const std::vector<Sink>& sinks) {
     } else {
       unknown_store_ = true;
     }
-    for (const Value* operand : sink.store->operands) find_loads(operand, coordinates_, &affine_less, &loads);
   }
   if (unknown_store_) {
     for (const Access& load : loads) {
