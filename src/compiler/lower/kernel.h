@@ -33,8 +33,9 @@ class Kernel {
   // `groups`: whether programs that stand side by side may run as one, where the kernel allows it.
   Kernel(const ttir::Function& function, const Target& target, const std::map<size_t, int64_t>& constants, bool groups);
   LoweredKernel run();
-  // Of a kernel that has run: whether its groups of programs move blocks through scratch, which they would better not.
-  bool spoiled_by_groups() const { return shared_.groups && scratch_in_group_; }
+  // Of a kernel that has run: whether it is better without groups of programs, since they move blocks through scratch
+  // or do not make its strips longer.
+  bool spoiled_by_groups() const { return shared_.groups && groups_spoiled_; }
 
  private:
   using Op = ttir::Op;
@@ -179,7 +180,7 @@ class Kernel {
   int position_ = 0;
   bool ordered_ = false;
   bool groups_allowed_;
-  bool scratch_in_group_ = false;
+  bool groups_spoiled_ = false;
   std::array<size_t, 3> axes_ = {0, 1, 2};  // of the grid, the one that is counted first in front
 };
 

@@ -40,7 +40,7 @@ int64_t Kernel::allocate_bytes(int64_t bytes, int until) {
   live_slots_.push_back({offset, size, until});
   shared_.fastest.erase(offset);
   arena_ = std::max(arena_, offset + size);
-  if (shared_.groups && arena_ > kLargestArena / 8) scratch_in_group_ = true;
+  if (shared_.groups && arena_ > kLargestArena / 8) groups_spoiled_ = true;
   if (arena_ > kLargestArena && !shared_.groups)
     fail(FL_UNSUPPORTED, "this kernel needs more than 64 MiB of scratch memory a thread; use smaller blocks");
   return offset;
@@ -122,7 +122,7 @@ void Kernel::loops_over(Nest* nest, const std::vector<int64_t>& shape) {
 }
 
 void Kernel::store_block(const Value* value) {
-  scratch_in_group_ = true;
+  groups_spoiled_ = true;
   const int64_t slot = slot_of_result(value);
   emit({{nullptr, value, slot}});
   shared_.slots[value] = slot;
@@ -157,7 +157,7 @@ std::vector<const ttir::Value*> Kernel::loads_of(const std::vector<Sink>& sinks)
 void Kernel::store_first(const std::vector<const Value*>& loads, std::vector<const Value*>* stored, bool exact) {
   for (const Value* load : loads) {
     if (shared_.slots.contains(load)) continue;
-    scratch_in_group_ = scratch_in_group_ || !exact;
+    groups_spoiled_ = groups_spoiled_ || !exact;
     const int64_t slot = allocate_block(load, position_);
     const Sink sink{nullptr, load, slot};
     if (exact) {
@@ -230,6 +230,8 @@ void Kernel::emit(std::vector<Sink> sinks) {
     return nest;
   };
   if (const auto unit = nest_with(false)->stored_along(sinks); unit && shape[*unit] >= target_.lanes) along = *unit;
+  if (shared_.groups && sinks[0].store != nullptr)
+    groups_spoiled_ = groups_spoiled_ || shared_.groups->dimension.at(where_of(sinks[0])) != along;
   std::vector<const Value*> stored;
   std::unique_ptr<Nest> nest = make_nest();
   size_t across = 0;
@@ -319,7 +321,7 @@ void Kernel::find_extremes(const Value* block, int64_t slot) {
 // A block whose loads run along `across` into scratch, where it is contiguous along `along`.
 void Kernel::store_turned(const Value* block, size_t across, size_t along, int64_t slot) {
   const Sink sink{nullptr, block, slot};
-  scratch_in_group_ = true;
+  groups_spoiled_ = true;
   Nest nest(shared_, Nest::Mode::kFast);
   std::vector<size_t> order = natural_order(block->type.shape, along);
   std::erase(order, across);
