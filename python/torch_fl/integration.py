@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from flagos.flaggems import derived, import_hook, package
 from flagos.triton.native import CompileError, launch_count
+from torch._prims_common.wrappers import _maybe_resize_out
+from torch.utils._pytree import tree_map_only
 
 from torch_fl import routing
 
@@ -64,10 +66,16 @@ def _function(op: str) -> Callable[..., Any]:
     import flag_gems
     from triton.compiler.errors import CompilationError
 
-    writes_operands = routing._schema(op).is_mutable
+    overload = routing._overload(op)
+    writes_operands = overload._schema.is_mutable
+    outputs = [argument.name for argument in overload._schema.arguments if argument.is_out]
     function = derived.FUNCTIONS.get(op) or next(entry[1] for entry in flag_gems._FULL_CONFIG if entry[0] == op)
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        if outputs:
+            sized = _outputs_sized(overload, outputs, args, kwargs)
+            if sized is not None:
+                routing.decline(sized)
         if op in NOT_WITHOUT_ELEMENTS and any(isinstance(arg, torch.Tensor) and not arg.numel() for arg in args):
             routing.decline("FlagGems' kernel reads outside of operands without elements")
         before = launch_count() - _spent.launches
@@ -87,6 +95,24 @@ def _function(op: str) -> Callable[..., Any]:
         return result
 
     return call
+
+
+def _outputs_sized(
+    overload: torch._ops.OpOverload, outputs: list[str], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> str | None:
+    """Gives the outputs of the call the sizes of its results, as PyTorch does; or says why they are not known.
+
+    FlagGems' kernels write into an output whatever its size is."""
+    without_data = tree_map_only(torch.Tensor, lambda tensor: tensor.to("meta"), (args, kwargs))
+    for name in outputs:
+        without_data[1][name] = torch.empty(0, dtype=kwargs[name].dtype, device="meta")
+    try:
+        overload(*without_data[0], **without_data[1])
+    except (RuntimeError, *REFUSALS) as error:
+        return f"the size of its output is not known beforehand: {_first_sentence(error)}"
+    for name in outputs:
+        _maybe_resize_out(kwargs[name], without_data[1][name].shape)
+    return None
 
 
 class _Spent(threading.local):

@@ -32,6 +32,15 @@ def test_every_case_counts() -> None:
     assert chains(result("mm", 9.0, asked=64), result("mm", 1.0, asked=128)) == {"mm": ("cpu",)}
 
 
+def test_a_slow_case_settles_an_operator() -> None:
+    assert conf.settles(result("mm", 1.0), "host", conf.LEAST)
+    assert not conf.settles(result("mm", 1.2), "host", conf.LEAST)
+    assert not conf.settles(result("mm", 1.0), "sim", conf.LEAST)
+    assert not conf.settles(result("mm", None), "host", conf.LEAST)
+    both = (Timing("flagos", 2.0, 0.5, 0.4, 0.6), Timing("other", 1.0, 3.0, 2.9, 3.1))
+    assert not conf.settles(Result("mm", "float32", 64, 64, "zen", "host", 2, "torch 1", both, {}), "host", conf.LEAST)
+
+
 def test_every_kind_of_processor_counts() -> None:
     assert chains(result("mm", 2.0), result("mm", 1.0, processor="lake")) == {"mm": ("cpu",)}
     assert chains(result("mm", 2.0), result("mm", 3.0, processor="lake")) == {"mm": ("flagos", "cpu")}

@@ -31,8 +31,9 @@ def target() -> Iterator[None]:
 def tune(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, dict, str]]:
     """Runs the command; its exit status, what --json printed, and stderr."""
 
-    def run(*words: str) -> tuple[int, dict, str]:
+    def run(*words: str, all_cases: bool = True) -> tuple[int, dict, str]:
         command = ["routes", "tune", "--targets", TARGET, "--results", str(tmp_path / "r.jsonl"), "--json"]
+        command += ["--all-cases"] if all_cases else []
         status = cli.main([*command, "--rounds", "1", "--shapes", "500,9000", "--dtypes", "float32", *words])
         out, err = capsys.readouterr()
         return status, json.loads(out) if out else {}, err
@@ -82,6 +83,15 @@ def test_a_size_that_cannot_be_reached_is_timed_once(tune, tmp_path: Path) -> No
     assert tune("--ops", "abs", "--shapes", "2,3")[2] == ""
 
 
+def test_a_case_that_settles_an_operator_is_its_last(tune, tmp_path: Path) -> None:
+    beyond = ("--ops", "abs", "--least", "1e9")  # no target is so fast
+    tune(*beyond, all_cases=False)
+    assert [r.asked for r in results.read([tmp_path / "r.jsonl"])] == [500]
+    assert tune(*beyond, all_cases=False)[2] == ""
+    tune("--ops", "abs", "--least", "0", all_cases=False)  # any is
+    assert [r.asked for r in results.read([tmp_path / "r.jsonl"])] == [500, 9000]
+
+
 def test_a_limit_of_time_is_told(tune) -> None:
     status, told, _ = tune("--seconds", "0")
     assert status == 1
@@ -126,3 +136,9 @@ def test_a_call_that_writes_finds_its_operands_as_they_were() -> None:
 def test_no_reference_no_ratio() -> None:
     with pytest.raises(NotImplementedError, match="mm: RuntimeError"):
         measuring.measure(aten.mm.default, ((torch.ones(2, 3), torch.ones(2, 3)), {}), [TARGET], rounds=1)
+
+
+def test_random_operators_keep_their_route(tune) -> None:
+    routing.register_target("random_in_a_test", {"bernoulli": lambda x, generator=None: x.clone()})
+    status, told, err = tune("--targets", "random_in_a_test")
+    assert (status, told["decisions"], err) == (0, [], "")

@@ -5,7 +5,9 @@ flagos routes tune --ops "mm,softmax*" --dtypes float32 --shapes small,1000000
 
 What was measured is kept in --results: the same command goes on where it stopped, and measurements of other machines
 (--also) take part in the decision. An operator goes to a target that was at least --least times as fast as PyTorch's
-CPU kernels in every case on every kind of processor measured; its line of the conf file gives the figures.
+CPU kernels in every case on every kind of processor measured; its line of the conf file gives the figures. So one case
+in which all targets are slower settles an operator, and the rest is not measured unless --all-cases asks for it.
+Random operators are left out: another target draws other numbers from the same seed.
 Progress goes to stderr. Let the machine do nothing else meanwhile: two threads that wait for a third program are what
 is measured then.
 """
@@ -54,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--also", type=Path, nargs="*", default=[], help="measurements of other machines")
     parser.add_argument("--conf", type=Path, help="the conf file to write")
     parser.add_argument("--least", type=float, help="how many times as fast a target must be (1.1)")
+    parser.add_argument("--all-cases", action="store_true", help="measure on where a case has settled the operator")
     parser.add_argument("--rounds", type=int, default=9, help="times that the targets take turns")
     parser.add_argument(
         "--seconds", type=float, default=float("inf"), help="stop after so long, and go on another time"
@@ -67,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     least = conf.LEAST if arguments.least is None else arguments.least
     wanted = [_size(word) for word in arguments.shapes.split(",")]
-    finished = _measure(arguments, wanted)
+    finished = _measure(arguments, wanted, least)
     found = results.read([arguments.results, *arguments.also])
     decisions = conf.decide(found, least)
     if arguments.conf and not arguments.compile:
@@ -91,25 +94,32 @@ def _size(word: str) -> int:
     return int(word)
 
 
-def _measure(arguments: argparse.Namespace, sizes: list[int]) -> bool:
+def _measure(arguments: argparse.Namespace, sizes: list[int], least: float) -> bool:
     """Adds what is missing to the results; whether nothing is missing any more."""
     from torch_fl import routing
 
-    from flagos.route_tuning import results
+    from flagos.route_tuning import conf, results
 
     targets = [word.strip() for word in arguments.targets.split(",")]
     operators = list(_operators(arguments.ops, targets))
     ends = time.monotonic() + arguments.seconds
     known = {result.key for result in results.read([arguments.results])}
     where = _where()
+    everything = arguments.all_cases or arguments.compile
+    measured = [] if everything else results.read([arguments.results, *arguments.also])
+    settled = {result.operator for result in measured if conf.settles(result, where["driver"], least)}
     with routing.override("*", "cpu"):  # what an operator calls in turn is the same for all of its targets
         for number, name in enumerate(operators, 1):
+            if name in settled:
+                continue
             for result in _of_operator(name, targets, sizes, known, where, arguments):
                 if time.monotonic() > ends:
                     return False
                 print(f"[{number}/{len(operators)}] {_told(result)}", file=sys.stderr, flush=True)
                 if not arguments.compile:
                     results.add(arguments.results, result)
+                if not everything and conf.settles(result, where["driver"], least):
+                    break
     return True
 
 
@@ -138,6 +148,8 @@ def _of_operator(
     where: dict[str, Any],
     arguments: argparse.Namespace,
 ) -> Iterator[Result]:
+    import torch
+
     try:
         from flagos.route_tuning import calls
     except ModuleNotFoundError as error:
@@ -149,7 +161,9 @@ def _of_operator(
         return [size for size in sizes if (name, dtype, size, *where.values()) not in known]
 
     operator, dtypes = calls.overload(name), [word.strip() for word in arguments.dtypes.split(",")]
-    if operator is None or not any(map(missing, dtypes)):
+    if operator is None or torch.Tag.nondeterministic_seeded in operator.tags:
+        return
+    if not any(map(missing, dtypes)):
         return  # known without a look at its calls, which take longer to make
     for dtype in _dtypes(name, dtypes):
         text = str(dtype).removeprefix("torch.")

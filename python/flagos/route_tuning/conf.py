@@ -41,6 +41,11 @@ def decide(results: Iterable[Result], least: float = LEAST) -> list[Decision]:
     ]
 
 
+def settles(result: Result, driver: str, least: float) -> bool:
+    """Whether this case alone keeps the operator on the reference: each target that serves it is too slow in it."""
+    return result.driver == driver and bool(result.timings) and all(t.ratio < least for t in result.timings)
+
+
 def _decision(operator: str, driver: str, group: list[Result], processors: set[str], least: float) -> Decision:
     missing = processors - {result.processor for result in group}
     targets = dict.fromkeys(t.target for result in group for t in result.timings)
