@@ -65,6 +65,30 @@ def test_device_assert_that_fails_ends_its_program_and_the_launch():
     assert torch.equal(out, x % 10)
 
 
+@triton.jit
+def asserted_rows_kernel(x, index, out, count, N: tl.constexpr, BLOCK: tl.constexpr):
+    """As Inductor indexes: rows counted from the end where negative, and asserted to exist."""
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    source = tl.load(index + i // N)
+    source = tl.where(source < 0, source + count, source)
+    tl.device_assert((source >= 0) & (source < count), "no such row")
+    tl.store(out + i, tl.load(x + (i % N + N * source)))
+
+
+@pytest.mark.parametrize("row", [8, 128, 300, 1024])
+def test_rows_that_are_asserted_to_exist(row):
+    x, index = torch.randn(13, row), torch.randint(-13, 13, (512,))
+    out = torch.zeros(512, row)
+    grid = (out.numel() // 512,)
+    asserted_rows_kernel[grid](x, index, out, 13, N=row, BLOCK=512, debug=True)
+    assert torch.equal(out, x[index])
+    for wrong in (13, -14, 2**40):
+        index[-1], out[-1] = wrong, -1
+        with pytest.raises(native.KernelError, match="no such row"):
+            asserted_rows_kernel[grid](x, index, out, 13, N=row, BLOCK=512, debug=True)
+        assert (out[-1] == -1)[-1]
+
+
 def test_device_assert_is_nothing_without_debug():
     x, out = torch.arange(20), torch.zeros(20, dtype=torch.int64)
     assert_kernel[(1,)](x, out, 20, BLOCK=32)

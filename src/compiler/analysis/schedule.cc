@@ -19,6 +19,7 @@ using ttir::Value;
 constexpr int kWorthStoring = 12;  // as strip_cost: about what writing and reading a strip costs
 constexpr int kLargestNest = 400;  // a nest of more is split
 constexpr size_t kManySites = 4;
+constexpr uint64_t kLongRun = 128;  // positions
 
 struct Sites {
   std::set<int> some;
@@ -212,6 +213,28 @@ class Scheduler {
     }
   }
 
+  // Whether a block is computed from quotients by a large number alone, and so is the same over many positions. Nests
+  // compute it once for these.
+  bool has_long_runs(const Value* value) {
+    if (value->type.tensor && value->type.shape.size() != 1) return false;
+    if (uniform_source(value) != nullptr) return true;
+    if (value->producer == nullptr) return false;
+    const Operation& op = *value->producer;
+    if (op.op == Op::kDivSI || op.op == Op::kDivUI) {
+      const Value* by = uniform_source(op.operands[1]);
+      if (by != nullptr && by->producer != nullptr && by->producer->op == Op::kConstant)
+        return by->producer->constant >= kLongRun;
+    }
+    auto [known, added] = long_runs_.try_emplace(value, false);
+    if (!added) return known->second;
+    const bool by_elements = op.op == Op::kLoad || (ttir::row_of(op.op).effect == Effect::kPure && op.regions.empty() &&
+                                                    !op.operands.empty() && op.op != Op::kGather &&
+                                                    op.op != Op::kHistogram && op.op != Op::kCat && op.op != Op::kJoin);
+    const bool has = by_elements && std::all_of(op.operands.begin(), op.operands.end(),
+                                                [this](const Value* operand) { return has_long_runs(operand); });
+    return long_runs_[value] = has;
+  }
+
   void decide(const Operation& op, const Value* value) {
     if (!value->type.tensor) return;
     const Sites& sites = sites_[value];
@@ -229,7 +252,7 @@ class Scheduler {
     const bool always = op.op == Op::kReduce || op.op == Op::kScan || op.op == Op::kDot || op.op == Op::kHistogram ||
                         op.op == Op::kAtomicRmw || op.op == Op::kAtomicCas || !op.regions.empty();
     if (always) return;  // their lowering makes memory for the result
-    const bool worth = repeated && costs_[value] >= kWorthStoring && !value->type.pointer;
+    const bool worth = repeated && costs_[value] >= kWorthStoring && !value->type.pointer && !has_long_runs(value);
     const bool is_volatile = op.op == Op::kLoad && op.integer("isVolatile") != 0;
     if (overwritten) store(value, "a store may write what it reads before all of its users have read it");
     if (is_volatile) store(value, "it is volatile");
@@ -244,6 +267,7 @@ class Scheduler {
   std::unordered_map<const Value*, Sites> sites_;
   std::unordered_map<const Value*, int> costs_;
   std::unordered_set<const Value*> gathered_;
+  std::unordered_map<const Value*, bool> long_runs_;
 };
 
 }  // namespace

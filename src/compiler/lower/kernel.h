@@ -144,6 +144,8 @@ class Kernel {
   // kernel_debug.cc
   void print(const Operation& op);
   void assertion(const Operation& op);
+  std::string holds_in_runs(const Value* condition);
+  void check_elements(const Operation& op);
   std::string in_memory(const Value* value);
   std::string text_constant(const std::string& text);
 

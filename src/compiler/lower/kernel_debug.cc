@@ -83,7 +83,39 @@ void Kernel::print(const Operation& op) {
   }
 }
 
+// An i1 that is true only if the condition is, by a look at each run of positions; "" where it has no runs.
+std::string Kernel::holds_in_runs(const Value* condition) {
+  if (condition->type.shape.size() != 1) return "";
+  const std::vector<Sink> sinks{{nullptr, condition, 0}};
+  for (const bool runs : {false, true}) {
+    Nest nest(shared_, Nest::Mode::kFast);
+    nest.before().label = out_->label;
+    nest.make_loops(condition->type.shape, {0}, 0, false, runs);
+    if (!nest.find_runs(sinks)) return "";
+    if (!runs) continue;
+    const std::optional<std::string> holds = nest.holds_in_runs(condition);
+    if (!holds) return "";
+    out_->text += nest.before().text;
+    out_->label = nest.before().label;
+    return *holds;
+  }
+  return "";
+}
+
+// Rows that an index names are asserted to exist at each element; the index is looked at once a row.
 void Kernel::assertion(const Operation& op) {
+  const std::string holds = holds_in_runs(op.operands[0]);
+  if (holds.empty()) return check_elements(op);
+  const std::string check = module_.fresh_label();
+  const std::string join = module_.fresh_label();
+  out_->line("br i1 " + holds + ", label %" + join + ", label %" + check);
+  out_->open(check);
+  check_elements(op);
+  out_->line("br label %" + join);
+  out_->open(join);
+}
+
+void Kernel::check_elements(const Operation& op) {
   module_.declare("i32 @fl_device_assert(ptr, ptr, i64, i32, i32, i32)");
   const Value* condition = op.operands[0];
   const std::string data = in_memory(condition);

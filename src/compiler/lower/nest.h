@@ -158,6 +158,10 @@ class Nest {
   // one quotient. Of a nest with a loop for runs it cuts them.
   bool find_runs(const std::vector<Sink>& sinks);
 
+  // Whether a block of bits is true everywhere: an i1 in before(). Of blocks, in a nest with runs, that are the same
+  // along each of them; it is false, too, where a guard does not hold.
+  std::optional<std::string> holds_in_runs(const ttir::Value* condition);
+
   // The dimension along which the sinks write neighbours to neighbours, where one can be told.
   std::optional<size_t> stored_along(const std::vector<Sink>& sinks);
   // Blocks that the sinks rest on whose loads run across the strips; `dimension` is the one that they run along.
@@ -246,6 +250,8 @@ class Nest {
   Coordinates at_first(const Coordinates& at);
   Piece run_mask();
   void set_bounds(ComputedPosition* position, const Term& low, const Term& high);
+  void look_through_runs(const std::string& stop, std::vector<Carried>* carried,
+                         const std::function<void(Stream&)>& body);
   bool bound_runs(const std::vector<Sink>& sinks);
   std::string run_end(const Piece& start, const std::string& stop, Stream& head);
   bool turns_each_run(const ComputedPosition& position) const;

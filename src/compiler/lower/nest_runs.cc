@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "base/text.h"
 #include "compiler/lower/nest.h"
@@ -23,6 +24,7 @@ namespace {
 using ttir::Op;
 using ttir::Value;
 
+const Type kI1 = Type::of(Scalar::kI1);
 const Type kI32 = Type::of(Scalar::kI32);
 const Type kI64 = Type::of(Scalar::kI64);
 constexpr int64_t kShortestRun = 4;  // below, gathers cost no more
@@ -189,7 +191,28 @@ bool Nest::bound_runs(const std::vector<Sink>& sinks) {
       if (const std::optional<Limit> end = limit(atom); end && end->upper) ends.push_back(end->count);
     }
   }
-  const std::string stop = clamped(ends, loops_[vector_loop_].extent, before_);
+  std::vector<Carried> extremes;
+  for (size_t i = 0; i < open.size(); ++i) {
+    extremes.push_back({"i64", std::to_string(std::numeric_limits<int64_t>::max())});
+    extremes.push_back({"i64", std::to_string(std::numeric_limits<int64_t>::min())});
+  }
+  look_through_runs(clamped(ends, loops_[vector_loop_].extent, before_), &extremes, [&](Stream& head) {
+    for (size_t i = 0; i < open.size(); ++i) {
+      const Piece row = computed_row(open[i]);
+      for (const size_t end : {0, 1}) {
+        std::string& extreme = extremes[2 * i + end].current;
+        extreme = ops_.intrinsic(end == 0 ? "smin" : "smax", kI64, {extreme, row.text}, 1, head);
+      }
+    }
+  });
+  for (size_t i = 0; i < open.size(); ++i)
+    set_bounds(&computed_[open[i]], {false, 0, extremes[2 * i].current}, {false, 0, extremes[2 * i + 1].current});
+  return true;
+}
+
+// A loop over the runs before the nest, up to `stop`; it does nothing where a guard so far does not hold.
+void Nest::look_through_runs(const std::string& stop, std::vector<Carried>* carried,
+                             const std::function<void(Stream&)>& body) {
   const Piece start = row_value(run_->form);
   const std::string head_label = module_.fresh_label();
   const std::string after = module_.fresh_label();
@@ -197,52 +220,55 @@ bool Nest::bound_runs(const std::vector<Sink>& sinks) {
   head.label = head_label;
   streams_[vector_loop_] = &head;
   run_from_ = module_.fresh();
+  const bool outer = analysing_;
   analysing_ = false;
   const std::string to = run_end(start, stop, head);
-  struct Bound {
-    const char* extreme;
-    std::string come, gone, found;
-  };
-  std::vector<std::pair<Bound, Bound>> bounds;
-  for (size_t number : open) {
-    const Piece row = computed_row(number);
-    std::pair<Bound, Bound> both_ends{{"smin", {}, {}, {}}, {"smax", {}, {}, {}}};
-    for (Bound* bound : {&both_ends.first, &both_ends.second}) {
-      bound->come = module_.fresh();
-      bound->gone = ops_.intrinsic(bound->extreme, kI64, {bound->come, row.text}, 1, head);
-      bound->found = module_.fresh();
-    }
-    bounds.push_back(both_ends);
-  }
-  analysing_ = true;
+  std::vector<std::string> starts;
+  for (Carried& value : *carried) starts.push_back(std::exchange(value.current, module_.fresh()));
+  const std::vector<Carried> incoming = *carried;
+  body(head);
+  analysing_ = outer;
   const std::string more = ops_.compare("icmp", "slt", kI64, to, stop, 1, head);
   head.line("br i1 " + more + ", label %" + head_label + ", label %" + after);
   std::string enter = ops_.compare("icmp", "slt", kI64, "0", stop, 1, before_);
-  for (const std::string& holds : guards_) enter = ops_.binary("and", Type::of(Scalar::kI1), enter, holds, 1, before_);
+  for (const std::string& holds : guards_) enter = ops_.binary("and", kI1, enter, holds, 1, before_);
   const std::string outside = before_.label;
   before_.line("br i1 " + enter + ", label %" + head_label + ", label %" + after);
-  before_.open(head_label);
-  before_.line(run_from_ + " = phi i64 [ 0, %" + outside + " ], [ " + to + ", %" + head.label + " ]");
-  auto each = [&](const std::function<void(const Bound&)>& write) {
-    for (const auto& [low, high] : bounds) write(low), write(high);
+  auto joined = [&](const std::string& name, const std::string& type, const std::string& from,
+                    const std::string& again) {
+    before_.line(name + " = phi " + type + " [ " + from + ", %" + outside + " ], [ " + again + ", %" + head.label +
+                 " ]");
   };
-  each([&](const Bound& bound) {
-    const std::string least = std::to_string(std::numeric_limits<int64_t>::min());
-    const std::string most = std::to_string(std::numeric_limits<int64_t>::max());
-    before_.line(bound.come + " = phi i64 [ " + (bound.extreme[2] == 'i' ? most : least) + ", %" + outside + " ], [ " +
-                 bound.gone + ", %" + head.label + " ]");
-  });
+  before_.open(head_label);
+  joined(run_from_, "i64", "0", to);
+  for (size_t i = 0; i < starts.size(); ++i)
+    joined(incoming[i].current, incoming[i].type, starts[i], (*carried)[i].current);
   before_.text += head.text;
   before_.open(after);
-  each([&](const Bound& bound) {
-    before_.line(bound.found + " = phi i64 [ 0, %" + outside + " ], [ " + bound.gone + ", %" + head.label + " ]");
-  });
+  for (size_t i = 0; i < starts.size(); ++i) {
+    const std::string result = module_.fresh();
+    joined(result, incoming[i].type, starts[i], (*carried)[i].current);
+    (*carried)[i].current = result;
+  }
   streams_[vector_loop_] = nullptr;
   run_from_.clear();
   forget_inside(0);
-  for (size_t i = 0; i < open.size(); ++i)
-    set_bounds(&computed_[open[i]], {false, 0, bounds[i].first.found}, {false, 0, bounds[i].second.found});
-  return true;
+}
+
+// Whether a block of bits that is the same along each run is true everywhere: an i1 in before(), false where a guard
+// does not hold either. Nothing where it is not of that kind.
+std::optional<std::string> Nest::holds_in_runs(const Value* condition) {
+  std::vector<MaskAt> masks;
+  if (!run_ || vector_loop_ != 1 || run_->divisor < kLongRun || !steady(condition, coordinates_, &masks) ||
+      !masks.empty())
+    return std::nullopt;
+  std::vector<Carried> all{{"i1", "true"}};
+  look_through_runs(std::to_string(loops_[vector_loop_].extent), &all, [&](Stream& head) {
+    const Piece here = value(condition, at_first(coordinates_), 0);
+    all[0].current = ops_.binary("and", kI1, all[0].current, here.text, 1, head);
+  });
+  for (const std::string& holds : guards_) all[0].current = ops_.binary("and", kI1, all[0].current, holds, 1, before_);
+  return all[0].current;
 }
 
 void Nest::set_bounds(ComputedPosition* position, const Term& low, const Term& high) {
