@@ -9,6 +9,7 @@
 #define FLAGOS_TRANSFORMER_SOFTMAX_WEIGHTS_H_
 
 #include <cmath>
+#include <initializer_list>
 
 #include "transformer/rows.h"
 #include "transformer/vector_lanes.h"
