@@ -346,9 +346,7 @@ def test_bad_weights_are_named(tmp_path: Path) -> None:
     save_file(quantised, tmp_path / "quantised.safetensors")
     lazy = {"lazy_load": True, "lazy_load_file": str(tmp_path / "quantised.safetensors"), "create_cpu_buffer": True}
     for plain, given in ((Linear(W, B), on_device(quantised)), (Linear(W, B, **lazy), {})):
-        with pytest.raises(
-            TypeError, match=r"flagos: 'blocks.0.ffn.0.weight' has dtype int8; .* flagos-int8"
-        ):
+        with pytest.raises(TypeError, match=r"flagos: 'blocks.0.ffn.0.weight' has dtype int8; .* flagos-int8"):
             plain.load(given)
     with pytest.raises(
         ValueError, match=r"flagos-int8: '.*weight_scale' has shape \(6, 1\); expected \[4, 1\], \[4\] or"
