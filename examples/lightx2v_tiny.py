@@ -31,7 +31,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scheme", choices=SCHEMES, default="flagos", help="weights of the linear layers (flagos)")
     parser.add_argument("--scale", type=int, default=4, help="how much larger the pictures are written (4)")
     options = parser.parse_args()
-    if not options.lightx2v or not (Path(options.lightx2v) / "lightx2v_platform").is_dir():
+    if not options.lightx2v:
+        parser.error("--lightx2v: expected a checkout of github.com/ModelTC/LightX2V, here or in the variable LIGHTX2V")
+    if not (Path(options.lightx2v) / "lightx2v_platform").is_dir():
         parser.error(
             f"--lightx2v: {options.lightx2v!r} is no checkout of LightX2V (it has no folder lightx2v_platform)"
         )

@@ -56,9 +56,9 @@ FL_EXPORT fl_status fl_rotary(const fl_rotary_args* args);
  * h / (heads / kv_heads). Segment i is rows q_bounds[i] .. q_bounds[i+1] against kv_bounds[i] .. kv_bounds[i+1]; rows
  * outside of all segments are left alone. causal: query j of n sees keys up to j + (keys - n). mask: fp32, added to the
  * scores, by strides of (segment, head, query, key), or NULL. A query that sees no key gives 0 and a logsumexp of -inf.
- * lse: fp32 [rows, heads] or NULL. head_size: 1 to 256. bf16 operands may be multiplied as pairs in bf16 with fp32
- * sums, and the weights of the softmax be rounded to bf16, as the CPU's instructions have it. Scratch: the bytes of k
- * and v, at most 64 MiB or one head, and three quarters of a MiB a thread. */
+ * lse: fp32 [rows, heads] or NULL. head_size: 1 to 256. With bf16 operands the weights of the softmax are rounded to
+ * bf16 and come from an exponential that is within 2^-13 of the exact one, both as in PyTorch's CPU kernel; sums are
+ * fp32. Scratch: the bytes of k and v, at most 64 MiB or one head, and three quarters of a MiB a thread. */
 typedef struct fl_attention_args {
   size_t struct_size;
   const void *q, *k, *v;

@@ -10,6 +10,7 @@
 
 #include "transformer/kernels.h"
 #include "transformer/rows.h"
+#include "transformer/softmax_weights.h"
 #include "transformer/transposed.h"
 #include "transformer/vector_lanes.h"
 
@@ -17,27 +18,6 @@ namespace fl::transformer {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kLog2E = 1.4426950408889634f;
-
-// 2^x within 2 units of the last place for x in [-126, 0]; 0 below; NaN stays.
-inline Floats power_of_two(Floats x) {
-  const Floats rounding = broadcast(12582912.0f);  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
-  const Floats bounded = x < -126.0f ? broadcast(-126.0f) : x;
-  const Floats shifted = bounded + rounding;
-  const Floats r = bounded - (shifted - rounding);  // in [-1/2, 1/2]
-  // Taylor's coefficients of 2^r, ln(2)^n / n!; the first term left out is at most 2^-7 * ln(2)^7 / 7! = 1.2e-7.
-  Floats p = broadcast(1.5403530393381609e-4f);
-  p = p * r + 1.3333558146428443e-3f;
-  p = p * r + 9.6181291076284772e-3f;
-  p = p * r + 5.5504108664821580e-2f;
-  p = p * r + 2.4022650695910071e-1f;
-  p = p * r + 6.9314718055994531e-1f;
-  p = p * r + 1.0f;
-  const Words exponent = reinterpret_cast<Words>(shifted) << 23;
-  const Floats value = reinterpret_cast<Floats>(reinterpret_cast<Words>(p) + exponent);
-  return x != x ? x : x < -126.0f ? Floats{} : value;
-}
-
 template <class Dot>
 struct Attention {
   using Packed = typename Dot::Packed;
@@ -47,8 +27,10 @@ struct Attention {
   static constexpr int64_t up(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
 
   static constexpr int64_t kQueries = up(48, Dot::kRows);
-  static constexpr int64_t kKeys = 256;  // scores of a block: 48 or 64 KiB; a multiple of each kWidth
-  static_assert(kKeys % kW == 0 && kW % kStep == 0 && kStep % kDepth == 0);
+  // Note [As PyTorch rounds]: keys whose softmax is taken at once, and how many terms of a product are summed before
+  // they join the rest.
+  static constexpr int64_t kKeys = 512, kTerms = 192;
+  static_assert(kKeys % kW == 0 && kTerms % kStep == 0 && kW % kStep == 0 && kStep % kDepth == 0);
 
   static int64_t depth_of(const fl_attention_args& args) { return up(args.head_size, kStep); }
   static int64_t columns_of(const fl_attention_args& args) { return up(args.head_size, kW); }
@@ -85,7 +67,7 @@ struct Attention {
   }
 
   // The same where an element is copied as it is: pairs of channels of K are words of a block that is turned round, and
-  // V's rows are laced in twos.
+  // V's rows are laced in twos. In a pair the second value comes first, as in queries and weights.
   static void pack_pairs(const fl_attention_args& args, const HeadSpan& span, Packed* to) {
     const auto *k = static_cast<const Packed*>(span.k), *v = static_cast<const Packed*>(span.v);
     const int64_t size = args.head_size, depth = depth_of(args), keys = span.keys;
@@ -102,8 +84,8 @@ struct Attention {
             if (0 < there && there < kBlock) std::fill(std::copy_n(row, there, ends[r]), ends[r] + kBlock, Packed{});
             rows[r] = there == kBlock ? row : there > 0 ? ends[r] : kZeros;
           }
-          transpose_16(rows, reinterpret_cast<int32_t*>(to + (d / 2 * kW + key) * 2), kW,
-                       std::min<int64_t>(16, (depth - d) / 2));
+          transpose_16<true>(rows, reinterpret_cast<int32_t*>(to + (d / 2 * kW + key) * 2), kW,
+                             std::min<int64_t>(16, (depth - d) / 2));
         }
     const int64_t rows = up(keys, kStep);
     for (int64_t first = 0; first < size; first += kW, to += kW * rows) {
@@ -118,7 +100,7 @@ struct Attention {
           pair[side] = ends[side];
         }
         Packed* __restrict line = to + key * kW;
-        for (int64_t d = 0; d < kW; ++d) line[2 * d] = pair[0][d], line[2 * d + 1] = pair[1][d];
+        for (int64_t d = 0; d < kW; ++d) line[2 * d] = pair[1][d], line[2 * d + 1] = pair[0][d];
       }
     }
   }
@@ -149,7 +131,7 @@ struct Attention {
       using T = decltype(element);
       for (int64_t r = 0; r < count; ++r) {
         const T* row = static_cast<const T*>(span.q) + (first + r) * args.q_strides[0];
-        for (int64_t d = 0; d < args.head_size; ++d) s.queries[r * depth + d] = value_of(row[d]);
+        for (int64_t d = 0; d < args.head_size; ++d) s.queries[r * depth + (d ^ (kDepth - 1))] = value_of(row[d]);
       }
     };
     if constexpr (kDepth == 2)
@@ -158,62 +140,81 @@ struct Attention {
       with_row_type(args.dtype, read);
   }
 
-  // The weights of one query over a block of keys, from its scores; logarithms and exponents are of base 2. `seen` keys
-  // count. The largest score is found before the scores are scaled, which is then part of the exponent's sum.
+  // The weights of one query over a block of `here` keys, of which `seen` count, from its scores. Both rows have
+  // `padded` elements, whole vectors.
+  template <class T>
   static void softmax_row(const fl_attention_args& args, const float* mask, int64_t mask_step, int64_t seen,
-                          int64_t padded, float* __restrict scores, Packed* __restrict weights, float& highest,
-                          float& total, float* __restrict sums, int64_t columns) {
-    float scale = args.scale * kLog2E;
+                          int64_t here, int64_t padded, float* __restrict scores, Packed* __restrict weights,
+                          float& highest, float& total, float* __restrict sums, int64_t columns) {
+    using Weight = SoftmaxWeight<T>;
+    float scale = args.scale * Weight::kUnit;
     if (mask != nullptr) {
-      for (int64_t i = 0; i < seen; ++i) scores[i] = scores[i] * scale + mask[i * mask_step] * kLog2E;
-      scale = 1;
-    } else if (!(scale > 0)) {  // the largest is not the largest scaled
-      for (int64_t i = 0; i < seen; ++i) scores[i] *= scale;
+      for (int64_t i = 0; i < seen; ++i) scores[i] = fused(scores[i], scale, mask[i * mask_step] * Weight::kUnit);
       scale = 1;
     }
-    for (int64_t i = seen; i < padded; ++i) scores[i] = -kInfinity;
-    static_assert(kW % kLanes == 0);  // and so is `padded`
-    Floats tops[4];
-    for (Floats& top : tops) top = broadcast(-kInfinity);
-    const auto larger = [](Floats a, Floats b) { return a > b ? a : b; };
-    int64_t i = 0;
-    for (; i + 4 * kLanes <= padded; i += 4 * kLanes)
-      for (int64_t v = 0; v < 4; ++v) tops[v] = larger(load(scores + i + v * kLanes), tops[v]);
-    for (; i < padded; i += kLanes) tops[0] = larger(load(scores + i), tops[0]);
-    float lanes[kLanes], top = -kInfinity;
-    store(lanes, larger(larger(tops[0], tops[1]), larger(tops[2], tops[3])));
-    for (float lane : lanes) top = lane > top ? lane : top;
-    const float peak = std::max(highest, top * scale);
+    const float peak = std::max(highest, scale_and_find_largest(scores, seen, scale));
+    std::fill(scores + seen, scores + padded, -kInfinity);
     const float base = peak == -kInfinity ? 0.0f : peak;  // nothing seen yet: every weight is 0
-    Floats added[4] = {};
-    const Floats scales = broadcast(scale), bases = broadcast(base);
-    const auto weigh = [&](int64_t at) {
-      const Floats weight = power_of_two(load(scores + at) * scales - bases);
-      store_packed(weights + at, weight);
-      return weight;
-    };
-    for (i = 0; i + 4 * kLanes <= padded; i += 4 * kLanes)
-      for (int64_t v = 0; v < 4; ++v) added[v] += weigh(i + v * kLanes);
-    for (; i < padded; i += kLanes) added[0] += weigh(i);
-    const float fade = highest == -kInfinity ? 0.0f : power_of_two(broadcast(highest - base))[0];
-    total = total * fade + sum_lanes((added[0] + added[1]) + (added[2] + added[3]));
+    Floats added{};
+    const Floats bases = broadcast(base);
+    const int64_t whole = Weight::kTailByOne ? here / kLanes * kLanes : padded;
+    for (int64_t i = 0; i < whole; i += kLanes) {
+      const Floats weight = Weight::of(load(scores + i) - bases);
+      store_packed<T>(weights + i, weight);
+      added += weight;
+    }
+    float sum = sum_by_halves(added);
+    if (whole < padded) {
+      float tail[kLanes] = {};
+      for (int64_t i = whole; i < here; ++i) sum += tail[i - whole] = Weight::of(scores[i] - base);
+      store_packed<T>(weights + whole, load(tail));
+      std::fill(weights + whole + kLanes, weights + padded, Packed{});
+    }
+    const float fade = highest == -kInfinity ? 0.0f : Weight::of(highest - base);
+    total = fused(total, fade, sum);
     highest = peak;
     if (fade != 1.0f)
       for (int64_t d = 0; d < columns; ++d) sums[d] *= fade;
   }
 
-  static void store_packed(Packed* to, Floats values) {
-    if constexpr (kDepth == 2)
-      store_rounded(reinterpret_cast<BFloat16*>(to), values);
-    else
-      store(to, values);
+  // Of the scaled scores, which take the place of the scores; not a number counts as -inf.
+  static float scale_and_find_largest(float* scores, int64_t count, float scale) {
+    const auto larger = [](auto a, auto b) { return a > b ? a : b; };
+    Floats tops[2] = {broadcast(-kInfinity), broadcast(-kInfinity)};
+    const auto take = [&](int64_t at, Floats& top) {
+      const Floats scaled = load(scores + at) * scale;
+      store(scores + at, scaled);
+      top = larger(scaled, top);
+    };
+    int64_t i = 0;
+    for (; i + 2 * kLanes <= count; i += 2 * kLanes) take(i, tops[0]), take(i + kLanes, tops[1]);
+    for (; i + kLanes <= count; i += kLanes) take(i, tops[0]);
+    float lanes[kLanes], top = -kInfinity;
+    store(lanes, larger(tops[0], tops[1]));
+    for (float lane : lanes) top = larger(lane, top);
+    for (; i < count; ++i) top = larger(scores[i] *= scale, top);
+    return top;
   }
 
+  template <class T>
+  static void store_packed(Packed* to, Floats weights) {
+    if constexpr (kDepth == 2)
+      store_rounded_pairs(to, weights);
+    else
+      store(to, SoftmaxWeight<T>::rounded(weights));
+  }
+
+  // c (+)= a * panel, kTerms terms at a time.
   template <bool kAdd>
   static void multiply(typename Dot::Session& session, const Packed* a, int64_t lda, const Packed* panel, int64_t steps,
                        float* c, int64_t ldc, int64_t rows) {
-    for (int64_t r = 0; r < rows; r += Dot::kRows)
-      Dot::template block<kAdd>(session, a + r * lda, lda, panel, steps, c + r * ldc, ldc);
+    constexpr int64_t kMost = kTerms / kStep;
+    for (int64_t r = 0; r < rows; r += Dot::kRows) {
+      Dot::template block<kAdd>(session, a + r * lda, lda, panel, std::min(steps, kMost), c + r * ldc, ldc);
+      for (int64_t step = kMost; step < steps; step += kMost)
+        Dot::template block<true>(session, a + r * lda + step * kStep, lda, panel + step * kStep * kW,
+                                  std::min(steps - step, kMost), c + r * ldc, ldc);
+    }
   }
 
   static void run(const fl_attention_args& args, const HeadSpan& span, const void* packed, int64_t first) {
@@ -230,6 +231,9 @@ struct Attention {
     std::fill_n(s.highest, kQueries, -kInfinity);
     std::fill_n(s.total, kQueries, 0.0f);
 
+    const auto softmax = args.dtype == FL_BFLOAT16  ? &softmax_row<BFloat16>
+                         : args.dtype == FL_FLOAT16 ? &softmax_row<Half>
+                                                    : &softmax_row<float>;
     const int64_t shift = keys - span.queries;  // the last query sees the last key
     const int64_t last_key = args.causal ? std::clamp(first + count + shift, int64_t{0}, keys) : keys;
     for (int64_t key = 0; key < last_key; key += kKeys) {
@@ -242,8 +246,8 @@ struct Attention {
         const float* mask = span.mask == nullptr
                                 ? nullptr
                                 : span.mask + (first + r) * args.mask_strides[2] + key * args.mask_strides[3];
-        softmax_row(args, mask, args.mask_strides[3], seen, padded, s.scores + r * kKeys, s.weights + r * kKeys,
-                    s.highest[r], s.total[r], s.sums + r * columns, columns);
+        softmax(args, mask, args.mask_strides[3], seen, here, padded, s.scores + r * kKeys, s.weights + r * kKeys,
+                s.highest[r], s.total[r], s.sums + r * columns, columns);
       }
       for (int64_t r = count; r < rows; ++r) std::fill_n(s.weights + r * kKeys, padded, Packed{});
       const int64_t v_rows = up(keys, kStep), steps = up(here, kStep) / kStep;
@@ -265,7 +269,7 @@ struct Attention {
         round_row(row, args.head_size, static_cast<T*>(span.out) + (first + r) * out_stride);
         if (span.lse != nullptr)
           span.lse[(first + r) * args.heads] =
-              s.highest[r] == -kInfinity ? -kInfinity : s.highest[r] / kLog2E + std::log(s.total[r]);
+              s.highest[r] == -kInfinity ? -kInfinity : s.highest[r] / SoftmaxWeight<T>::kUnit + std::log(s.total[r]);
       }
     });
   }

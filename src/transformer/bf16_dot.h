@@ -27,7 +27,7 @@ struct Bf16Dot {
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = kAdd ? _mm512_loadu_ps(c + r * ldc + v * 16) : _mm512_setzero_ps();
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = _mm512_setzero_ps();
     for (int64_t k = 0; k < steps; ++k, panel += kWidth * 2) {
       __m512bh column[kVectors];
 #pragma GCC unroll 8
@@ -44,7 +44,10 @@ struct Bf16Dot {
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) _mm512_storeu_ps(c + r * ldc + v * 16, sum[r][v]);
+      for (int v = 0; v < kVectors; ++v) {
+        float* to = c + r * ldc + v * 16;
+        _mm512_storeu_ps(to, kAdd ? _mm512_loadu_ps(to) + sum[r][v] : sum[r][v]);
+      }
   }
 
   static bool serves(fl_dtype dtype) { return dtype == FL_BFLOAT16; }

@@ -22,14 +22,15 @@ struct FloatDot {
     return fl::random::widened(value);
   }
 
-  // c[kRows][kWidth] (+)= a[kRows][steps] * panel[steps][kWidth]. `c` has a stride of `ldc`, `a` of `lda`.
+  // c[kRows][kWidth] (+)= a[kRows][steps] * panel[steps][kWidth], the product summed in order before c is added. `c`
+  // has a stride of `ldc`, `a` of `lda`.
   template <bool kAdd>
   static void block(Session&, const Packed* a, int64_t lda, const Packed* panel, int64_t steps, float* c, int64_t ldc) {
     Floats sum[kRows][kVectors];
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = kAdd ? load(c + r * ldc + v * kLanes) : Floats{};
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = Floats{};
     for (int64_t k = 0; k < steps; ++k, panel += kWidth) {
       Floats column[kVectors];
 #pragma GCC unroll 8
@@ -38,13 +39,16 @@ struct FloatDot {
       for (int r = 0; r < kRows; ++r) {
         const Floats row = broadcast(a[r * lda + k]);
 #pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) sum[r][v] += row * column[v];
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = fused(row, column[v], sum[r][v]);
       }
     }
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) store(c + r * ldc + v * kLanes, sum[r][v]);
+      for (int v = 0; v < kVectors; ++v) {
+        float* to = c + r * ldc + v * kLanes;
+        store(to, kAdd ? load(to) + sum[r][v] : sum[r][v]);
+      }
   }
 
   static bool serves(fl_dtype) { return true; }

@@ -13,7 +13,8 @@ namespace fl::transformer {
 // Note [Packed panels]
 //  A panel has `width` columns. Its row k holds, for each column, `depth` neighbouring values of the summed dimension:
 //  1 in fp32, 2 in bf16 (what one instruction multiplies and adds), 4 in int8. So a step of the inner loop loads whole
-//  vectors and broadcasts `depth` values of the other operand.
+//  vectors and broadcasts `depth` values of the other operand. In bf16 the second value of a pair comes first, in both
+//  operands: the instruction adds the product of the later half first, so that a sum runs in the order of its terms.
 struct HeadSpan {
   const void *q, *k, *v;  // first row of the segment and head
   void* out;

@@ -3,60 +3,91 @@
 #ifndef FLAGOS_TRANSFORMER_ROW_KERNELS_H_
 #define FLAGOS_TRANSFORMER_ROW_KERNELS_H_
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <memory>
 
 #include "transformer/kernels.h"
+#include "transformer/row_moments.h"
 #include "transformer/rows.h"
 #include "transformer/vector_lanes.h"
 
 namespace fl::transformer {
 namespace {
 
-// The sum of term(x[i] - center) over a row, in four vectors of partial sums. term() takes floats and vectors of them.
-template <class T, class Term>
-inline float sum_of(const T* x, int64_t width, float center, Term term) {
-  const Floats centers = broadcast(center);
-  Floats a{}, b{}, c{}, d{};
-  int64_t i = 0;
-  for (; i + 4 * kLanes <= width; i += 4 * kLanes) {
-    a += term(load_as_floats(x + i) - centers);
-    b += term(load_as_floats(x + i + kLanes) - centers);
-    c += term(load_as_floats(x + i + 2 * kLanes) - centers);
-    d += term(load_as_floats(x + i + 3 * kLanes) - centers);
+// The sum of the squares of a row by 32 running sums, which are handed up a level every sixteen steps so that the error
+// of a long row stays small. Note [As PyTorch rounds].
+template <class T>
+inline float sum_of_squares(const T* x, int64_t width) {
+  constexpr int64_t kSums = 32, kVectors = kSums / kLanes, kLevels = 4, kInTheEnd = 8;
+  const int64_t steps = width / kSums;
+  const int power = std::max(4, static_cast<int>(std::bit_width(static_cast<uint64_t>(steps))) / 4);
+  const int64_t chunk = int64_t{1} << power;
+  Floats level[kLevels][kVectors] = {};
+  int64_t step = 0;
+  const auto take_until = [&](int64_t end) {
+    for (; step < end; ++step)
+      for (int64_t v = 0; v < kVectors; ++v) {
+        const Floats value = load_as_floats(x + step * kSums + v * kLanes);
+        level[0][v] += value * value;
+      }
+  };
+  const auto hand_up = [&](int64_t from, int64_t to) {
+    for (int64_t v = 0; v < kVectors; ++v) level[to][v] += level[from][v], level[from][v] = Floats{};
+  };
+  while (step + chunk <= steps) {
+    take_until(step + chunk);
+    hand_up(0, 1);
+    for (int64_t l = 2; l < kLevels && step % (int64_t{1} << (l * power)) == 0; ++l) hand_up(l - 1, l);
   }
-  for (; i + kLanes <= width; i += kLanes) a += term(load_as_floats(x + i) - centers);
-  float rest = 0;
-  for (; i < width; ++i) rest += term(fl::random::widened(x[i]) - center);
-  return sum_lanes((a + b) + (c + d)) + rest;
+  take_until(steps);
+  for (int64_t l = 1; l < kLevels; ++l) hand_up(l, 0);
+
+  float sums[kSums], total = 0;
+  for (int64_t v = 0; v < kVectors; ++v) store(sums + v * kLanes, level[0][v]);
+  const auto square = [&](int64_t at) {
+    const float value = fl::random::widened(x[at]);
+    return value * value;
+  };
+  const int64_t whole = width / kInTheEnd * kInTheEnd;
+  for (int64_t i = steps * kSums; i < whole; ++i) sums[i % kInTheEnd] += square(i);
+  for (int64_t i = kInTheEnd; i < kSums; ++i) sums[i % kInTheEnd] += sums[i];
+  for (int64_t i = whole; i < width; ++i) total += square(i);
+  for (int64_t i = 0; i < kInTheEnd; ++i) total += sums[i];
+  return total;
 }
 
-constexpr auto kItself = [](auto value) { return value; };
-constexpr auto kSquare = [](auto value) { return value * value; };
+// What a row is normalised by: (x - center) * factor + offset.
+struct Measured {
+  float center, factor, offset;
+};
 
-// out = (x - center) * factor * weight + bias.
+// out = normalised x * weight + bias.
 template <bool kWeight, bool kBias, class T, class U>
-inline void write_row(const T* x, U* out, int64_t width, float center, float factor, const float* weight,
-                      const float* bias) {
-  const Floats centers = broadcast(center), factors = broadcast(factor);
+inline void write_row(const T* x, U* out, int64_t width, const Measured& by, const float* weight, const float* bias) {
+  const auto row = [&](auto value, auto center, auto factor, auto offset, auto scale, auto shift) {
+    const auto y = fused(value - center, factor, offset);
+    if constexpr (kWeight && kBias) return fused(y, scale, shift);
+    if constexpr (kWeight) return y * scale;
+    if constexpr (kBias) return y + shift;
+    return y;
+  };
+  const Floats centers = broadcast(by.center), factors = broadcast(by.factor), offsets = broadcast(by.offset);
   int64_t i = 0;
-  for (; i + kLanes <= width; i += kLanes) {
-    Floats y = (load_as_floats(x + i) - centers) * factors;
-    if constexpr (kWeight) y *= load(weight + i);
-    if constexpr (kBias) y += load(bias + i);
-    store_rounded(out + i, y);
-  }
-  for (; i < width; ++i) {
-    float y = (fl::random::widened(x[i]) - center) * factor;
-    if constexpr (kWeight) y *= weight[i];
-    if constexpr (kBias) y += bias[i];
-    out[i] = fl::random::rounded<U>(y);
-  }
+  for (; i + kLanes <= width; i += kLanes)
+    store_rounded(out + i, row(load_as_floats(x + i), centers, factors, offsets, kWeight ? load(weight + i) : Floats{},
+                               kBias ? load(bias + i) : Floats{}));
+  for (; i < width; ++i)
+    out[i] = fl::random::rounded<U>(row(fl::random::widened(x[i]), by.center, by.factor, by.offset,
+                                        kWeight ? weight[i] : 0.0f, kBias ? bias[i] : 0.0f));
 }
 
-// For each row, center_and_factor(row) and what it gives written out.
+constexpr int64_t kRowsAtOnce = kLanes == 16 ? 4 : 2;  // as many as their moments have registers for
+
+// Each row normalised by what measure(row pointers, Measured*) finds.
 template <class Measure>
-void for_rows(const fl_norm_args& args, int64_t first, int64_t last, Measure center_and_factor) {
+void for_rows(const fl_norm_args& args, int64_t first, int64_t last, Measure measure) {
   with_row_type(args.x_dtype, [&](auto from) {
     with_row_type(args.out_dtype, [&](auto to) {
       using T = decltype(from);
@@ -66,31 +97,40 @@ void for_rows(const fl_norm_args& args, int64_t first, int64_t last, Measure cen
       const bool weight = args.weight != nullptr, bias = args.bias != nullptr;
       const auto write = weight ? (bias ? &write_row<true, true, T, U> : &write_row<true, false, T, U>)
                                 : (bias ? &write_row<false, true, T, U> : &write_row<false, false, T, U>);
-      for (int64_t r = first; r < last; ++r) {
-        const T* row = x + r * args.row_stride;
-        const auto [center, factor] = center_and_factor(row);
-        write(row, out + r * args.width, args.width, center, factor, args.weight, args.bias);
-      }
+      const auto rows = [&]<size_t kCount>(int64_t r) {
+        const T* from[kCount];
+        Measured measured[kCount];
+        for (size_t i = 0; i < kCount; ++i) from[i] = x + (r + static_cast<int64_t>(i)) * args.row_stride;
+        measure(from, measured);
+        for (size_t i = 0; i < kCount; ++i)
+          write(from[i], out + (r + static_cast<int64_t>(i)) * args.width, args.width, measured[i], args.weight,
+                args.bias);
+      };
+      int64_t r = first;
+      for (; r + kRowsAtOnce <= last; r += kRowsAtOnce) rows.template operator()<kRowsAtOnce>(r);
+      for (; r < last; ++r) rows.template operator()<1>(r);
     });
   });
 }
 
-struct Measured {
-  float center, factor;
-};
-
 void rms_norm(const fl_norm_args& args, int64_t first, int64_t last) {
-  for_rows(args, first, last, [&](const auto* row) {
-    const float mean = sum_of(row, args.width, 0, kSquare) / static_cast<float>(args.width);
-    return Measured{0, 1 / std::sqrt(mean + args.eps)};
+  for_rows(args, first, last, [&]<class T, size_t kCount>(const T* const(&rows)[kCount], Measured* to) {
+    for (size_t i = 0; i < kCount; ++i) {
+      const float mean = sum_of_squares(rows[i], args.width) / static_cast<float>(args.width);
+      to[i] = {0, 1 / std::sqrt(mean + args.eps), 0};
+    }
   });
 }
 
 void layer_norm(const fl_norm_args& args, int64_t first, int64_t last) {
-  for_rows(args, first, last, [&](const auto* row) {
-    const auto width = static_cast<float>(args.width);
-    const float mean = sum_of(row, args.width, 0, kItself) / width;
-    return Measured{mean, 1 / std::sqrt(sum_of(row, args.width, mean, kSquare) / width + args.eps)};
+  for_rows(args, first, last, [&]<class T, size_t kCount>(const T* const(&rows)[kCount], Measured* to) {
+    Moments moments[kCount];
+    measure_rows<T, kCount>(rows, args.width, moments);
+    for (size_t i = 0; i < kCount; ++i) {
+      const float mean = moments[i].mean, factor = 1 / std::sqrt(moments[i].variance + args.eps);
+      // Elements of 16 bits cannot lose much by the cancellation that the difference avoids.
+      to[i] = std::is_same_v<T, float> ? Measured{mean, factor, 0} : Measured{0, factor, -factor * mean};
+    }
   });
 }
 

@@ -13,7 +13,8 @@ namespace fl::transformer {
 namespace {
 
 // Column c of the words at `rows`, of any alignment, becomes the 16 words at to + c * stride; the first `columns` of
-// them.
+// them. kSwapHalves: the two halves of each word change places.
+template <bool kSwapHalves = false>
 inline void transpose_16(const void* const (&rows)[16], int32_t* to, int64_t stride, int64_t columns = 16) {
 #if defined(__AVX512F__)
   __m512i a[16], b[16];
@@ -45,11 +46,14 @@ inline void transpose_16(const void* const (&rows)[16], int32_t* to, int64_t str
   }
 #pragma GCC unroll 16
   for (int c = 0; c < 16; ++c)
-    if (c < columns) _mm512_storeu_si512(to + c * stride, b[c]);
+    if (c < columns) _mm512_storeu_si512(to + c * stride, kSwapHalves ? _mm512_rol_epi32(b[c], 16) : b[c]);
 #else
   for (int r = 0; r < 16; ++r)
-    for (int64_t c = 0; c < columns; ++c)
-      std::memcpy(to + c * stride + r, static_cast<const char*>(rows[r]) + 4 * c, sizeof *to);
+    for (int64_t c = 0; c < columns; ++c) {
+      uint32_t word;
+      std::memcpy(&word, static_cast<const char*>(rows[r]) + 4 * c, sizeof word);
+      to[c * stride + r] = static_cast<int32_t>(kSwapHalves ? word << 16 | word >> 16 : word);
+    }
 #endif
 }
 

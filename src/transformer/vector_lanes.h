@@ -2,10 +2,11 @@
 #ifndef FLAGOS_TRANSFORMER_VECTOR_LANES_H_
 #define FLAGOS_TRANSFORMER_VECTOR_LANES_H_
 
-#if defined(__AVX512BF16__)
+#if defined(__AVX__)
 #include <immintrin.h>
 #endif
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -32,8 +33,50 @@ inline Floats load(const float* from) {
 inline void store(float* to, Floats vector) { std::memcpy(to, &vector, sizeof vector); }
 inline Floats broadcast(float value) { return Floats{} + value; }
 
+// a * b + c, rounded once where the code path has an instruction for it. Elsewhere the room's sums of products are
+// rounded twice, as they are written (-ffp-contract=off): which of them a compiler would fuse is its own affair.
+inline float fused(float a, float b, float c) {
+#if defined(__FP_FAST_FMAF)
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+inline Floats fused(Floats a, Floats b, Floats c) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Floats>(
+      _mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(c)));
+#elif defined(__FMA__)
+  return reinterpret_cast<Floats>(
+      _mm256_fmadd_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
+#else
+  for (int i = 0; i < kLanes; ++i) c[i] = fused(a[i], b[i], c[i]);
+  return c;
+#endif
+}
+
 typedef uint32_t Words __attribute__((vector_size(kLanes * sizeof(uint32_t))));
+typedef int32_t Integers __attribute__((vector_size(kLanes * sizeof(int32_t))));
 typedef uint16_t Shorts __attribute__((vector_size(kLanes * sizeof(uint16_t))));
+
+inline Floats floor_of(Floats vector) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Floats>(_mm512_floor_ps(reinterpret_cast<__m512>(vector)));
+#elif defined(__AVX__)
+  return reinterpret_cast<Floats>(_mm256_floor_ps(reinterpret_cast<__m256>(vector)));
+#else
+  for (int i = 0; i < kLanes; ++i) vector[i] = std::floor(vector[i]);
+  return vector;
+#endif
+}
+
+// Rounded to the nearest bf16, ties to even; NaN stays one.
+inline Words bf16_bits(Floats vector) {
+  const Words bits = reinterpret_cast<Words>(vector);
+  const Words number = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  return (bits & 0x7fffffff) > 0x7f800000 ? Words{} + 0x7fc0 : number;
+}
+inline Floats rounded_to_bf16(Floats vector) { return reinterpret_cast<Floats>(bf16_bits(vector) << 16); }
 
 // kLanes elements as floats, and back, rounded as fl::random::rounded does; but the CPU's own instruction for bf16,
 // where it has one, makes 0 of numbers below 2^-126.
@@ -61,10 +104,7 @@ inline void store_rounded(T* to, Floats vector) {
     std::memcpy(to, &shorts, sizeof shorts);
 #endif
   } else if constexpr (std::is_same_v<T, fl::random::BFloat16>) {
-    const Words bits = reinterpret_cast<Words>(vector);
-    const Words number = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    const Words rounded = (bits & 0x7fffffff) > 0x7f800000 ? Words{} + 0x7fc0 : number;
-    const Shorts shorts = __builtin_convertvector(rounded, Shorts);
+    const Shorts shorts = __builtin_convertvector(bf16_bits(vector), Shorts);
     std::memcpy(to, &shorts, sizeof shorts);
   } else {
     float lanes[kLanes];
@@ -73,11 +113,24 @@ inline void store_rounded(T* to, Floats vector) {
   }
 }
 
-inline float sum_lanes(Floats vector) {
-  float lanes[kLanes], total = 0;
+// kLanes values in bf16, the two of each pair in each other's place.
+inline void store_rounded_pairs(uint16_t* to, Floats vector) {
+  typedef uint32_t Pairs __attribute__((vector_size(kLanes * sizeof(uint16_t))));
+  alignas(sizeof(Pairs)) fl::random::BFloat16 rounded[kLanes];
+  store_rounded(rounded, vector);
+  Pairs pairs;
+  std::memcpy(&pairs, rounded, sizeof pairs);
+  pairs = pairs << 16 | pairs >> 16;
+  std::memcpy(to, &pairs, sizeof pairs);
+}
+
+// The lower half of the lanes plus the upper half, until one is left.
+inline float sum_by_halves(Floats vector) {
+  float lanes[kLanes];
   store(lanes, vector);
-  for (float lane : lanes) total += lane;
-  return total;
+  for (int half = kLanes / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  return lanes[0];
 }
 
 // Sums and maxima of long rows are kept in this many partial ones, so that the loops over them are vectors.

@@ -10,7 +10,9 @@ import torch
 from lightx2v_fl.kernels.supply import only
 from lightx2v_fl.ops.attention import FlashAttention
 from torch import Tensor
+from torch.nn import functional as F
 
+TORCH = tuple(map(int, torch.__version__.split(".")[:2]))
 LIMIT = {torch.float32: 2e-6, torch.float16: 2e-3, torch.bfloat16: 1e-2}
 
 
@@ -41,6 +43,24 @@ def assert_close(ours: Tensor, theirs: Tensor, dtype: torch.dtype) -> None:
     theirs = theirs.reshape(ours.shape)
     error = (ours.cpu().double() - theirs).abs().max().item() if ours.numel() else 0.0
     assert error <= LIMIT[dtype] * max(1.0, theirs.abs().max().item() if theirs.numel() else 0), error
+
+
+@pytest.mark.skipif(
+    not torch.ops.flagos.transformer_code_path().startswith("x86-64") or TORCH < (2, 13),
+    reason="bf16 follows the exponential of torch 2.13 on x86-64-v3 and above",
+)
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(("rows", "keys", "size"), [(64, 257, 64), (64, 512, 128), (65, 1100, 80), (9, 300, 256)])
+def test_bf16_rounds_as_pytorch_does(rows: int, keys: int, size: int, masked: bool) -> None:
+    q, k, v = (torch.randn(n, 4, size).to(torch.bfloat16) for n in (rows, keys, keys))
+    mask = torch.randn(1, 4, rows, keys).to(torch.bfloat16) if masked else None
+    with only("native"):
+        ours = FlashAttention().apply(q, k, v, attn_mask=mask)
+    heads = (x.unsqueeze(0).transpose(1, 2) for x in (q, k, v))
+    theirs = F.scaled_dot_product_attention(*heads, attn_mask=mask).transpose(1, 2).reshape(rows, -1)
+    # What is left is the order in which the matrix product that PyTorch calls adds, which depends on CPU and shape. By
+    # an exact exponential one element of four would differ.
+    assert (ours != theirs).sum() <= 0.02 * ours.numel()
 
 
 @pytest.mark.parametrize("dtype", list(LIMIT))

@@ -337,12 +337,17 @@ def test_bad_input_is_named(make: Callable[[Any], Any], error: type[Exception], 
         make(made)
 
 
-def test_bad_weights_are_named() -> None:
+def test_bad_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match=r"flagos: there is no tensor 'blocks\.0\.ffn\.0\.bias' in the checkpoint"):
         Linear(W, B).load({W: torch.zeros(4, 4, device="flagos")})
     with pytest.raises(ValueError, match=r"flagos: 'blocks.0.ffn.0.bias' has shape \(3,\); expected \[4\]"):
         Linear(W, B).load(on_device({W: torch.zeros(4, 4), B: torch.zeros(3)}))
     quantised = {W: torch.zeros(4, 6, dtype=torch.int8), SCALE: torch.ones(6, 1), B: torch.zeros(4)}
+    save_file(quantised, tmp_path / "quantised.safetensors")
+    lazy = {"lazy_load": True, "lazy_load_file": str(tmp_path / "quantised.safetensors"), "create_cpu_buffer": True}
+    for plain, given in ((Linear(W, B), on_device(quantised)), (Linear(W, B, **lazy), {})):
+        with pytest.raises(TypeError, match=r"flagos: 'blocks.0.ffn.0.weight' has dtype int8; .* flagos-int8"):
+            plain.load(given)
     with pytest.raises(
         ValueError, match=r"flagos-int8: '.*weight_scale' has shape \(6, 1\); expected \[4, 1\], \[4\] or"
     ):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from lightx2v_fl.kernels.normalisation import layer_norm, rms_norm
+from lightx2v_fl.kernels.supply import only
 from lightx2v_fl.ops.layer_norm import LayerNorm
 from lightx2v_fl.ops.rms_norm import RmsNorm
 from torch import Tensor
+from torch.nn import functional as F
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
@@ -45,6 +48,21 @@ def test_rms(supplier: str, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
     y = loaded(RmsNorm, {"blocks.0.norm.weight": weight}, eps=1e-3).apply(x)  # type: ignore[attr-defined]
     assert (y.shape, y.dtype, y.device.type) == (x.shape, dtype, "flagos")
     assert_rounded_once(y, rms(x, weight, 1e-3))
+
+
+@pytest.mark.skipif(
+    not torch.ops.flagos.transformer_code_path().startswith("x86-64"),
+    reason="the kernels follow PyTorch's x86-64-v3 ones, which fuse products; this code path cannot",
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("width", [8, 64, 100, 1280, 1536, 5120, 40000])
+def test_norms_round_as_pytorch_does(dtype: torch.dtype, width: int) -> None:
+    x = (1 + 3 * torch.randn(37, width)).to(dtype)
+    weight, bias = (1 + torch.randn(width)).to(dtype), torch.randn(width).to(dtype)
+    with only("native"):
+        assert torch.equal(rms_norm(x, weight, 1e-6, dtype), F.rms_norm(x, (width,), weight, 1e-6))
+        for affine in ((None, None), (weight, None), (weight, bias)):
+            assert torch.equal(layer_norm(x, *affine, 1e-6, dtype), F.layer_norm(x, (width,), *affine, 1e-6))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -1,3 +1,4 @@
+#include "base/cpu_features.h"
 #include "samples.h"
 #include "transformer/attention_kernel.h"
 #include "transformer/tile_dot.h"
@@ -102,6 +103,44 @@ TEST(Attention, by_plain_tiles_equals_the_formula) {
         Shape{70, 33, 2, 2, 80, true}, Shape{5, 257, 1, 1, 128, false}, Shape{3, 4, 1, 1, 7, true},
         Shape{2, 9, 1, 1, 256, false}})
     compare(kernel, "plain tiles", FL_BFLOAT16, shape);
+}
+
+// e^x by whole vectors of the code path of this file: how coarse it is, where it ends, and that no NaN is lost.
+TEST(SoftmaxWeights, the_coarse_exponential_is_within_its_bound) {
+  for (float x = -87.3f; x <= 0; x += 0.001f) {
+    const double exact = std::exp(double{x});
+    ASSERT_NEAR(coarse_exponential(broadcast(x))[0], exact, exact * std::exp2(-13)) << x;
+  }
+  for (const float x : {-87.4f, -1e9f, -kInfinity}) EXPECT_EQ(coarse_exponential(broadcast(x))[0], 0.0f) << x;
+  EXPECT_TRUE(std::isnan(coarse_exponential(broadcast(std::numeric_limits<float>::quiet_NaN()))[0]));
+}
+
+// Pairs of bf16 are multiplied by an instruction that adds the later half's product first; packed the other way round,
+// they add up in the order of plain fused multiply-adds.
+TEST(Attention, bf16_pairs_add_in_the_order_of_single_values) {
+#if defined(__x86_64__)
+  if (!cpu_features().avx512_bf16) GTEST_SKIP() << "this CPU has no instruction for pairs of bf16";
+  const int64_t queries = 50, keys = 1100, size = 72;
+  const Sample q = sample(FL_BFLOAT16, queries * size, 1), k = sample(FL_BFLOAT16, keys * size, 2),
+               v = sample(FL_BFLOAT16, keys * size, 3);
+  fl_attention_args args{};
+  args.struct_size = sizeof args;
+  args.dtype = FL_BFLOAT16, args.segments = args.heads = args.kv_heads = 1, args.head_size = size, args.scale = 0.3f;
+  args.q_strides[0] = args.k_strides[0] = args.v_strides[0] = size;
+  std::vector<char> outs[2];
+  const AttentionKernel* kernels_of[2] = {&kV4Kernels.attention, &kBf16Attention};
+  for (int i = 0; i < 2; ++i) {
+    outs[i].resize(queries * size * 2);
+    const HeadSpan span{q.data(), k.data(), v.data(), outs[i].data(), nullptr, nullptr, queries, keys};
+    std::vector<float> packed(kernels_of[i]->packed_bytes(args, keys) / sizeof(float) + 16);
+    kernels_of[i]->pack(args, span, packed.data());
+    for (int64_t first = 0; first < queries; first += kernels_of[i]->block)
+      kernels_of[i]->run(args, span, packed.data(), first);
+  }
+  EXPECT_EQ(outs[0], outs[1]);
+#else
+  GTEST_SKIP() << "no instruction for pairs of bf16 is used here";
+#endif
 }
 
 TEST(Attention, wrong_arguments_are_refused_with_a_text) {

@@ -47,6 +47,36 @@ void compare(bool layer) {
 TEST(Norm, rms_is_rounded_once_on_every_code_path) { compare(false); }
 TEST(Norm, layer_is_rounded_once_on_every_code_path) { compare(true); }
 
+// Sums run in one order whatever the width of vectors, so that a result does not depend on the CPU.
+TEST(Norm, every_code_path_that_fuses_products_gives_the_same_bits) {
+  const int64_t rows = 7, width = 1700;
+  for (fl_dtype dtype : kDtypes) {
+    const Sample x = sample(dtype, rows * width, 1, 2);
+    const Sample weight = sample(FL_FLOAT32, width, 2), bias = sample(FL_FLOAT32, width, 3);
+    std::vector<char> first[2];
+    for (const Kernels* const* path = runnable_kernels(); *path != &kGenericKernels; ++path) {
+      for (const bool layer : {false, true}) {
+        std::vector<char> out(rows * width * 4);
+        const float* shift = layer ? bias.values.data() : nullptr;
+        fl_norm_args args{sizeof(fl_norm_args),
+                          x.data(),
+                          out.data(),
+                          weight.values.data(),
+                          shift,
+                          dtype,
+                          dtype,
+                          rows,
+                          width,
+                          width,
+                          1e-6f};
+        (layer ? (*path)->layer_norm : (*path)->rms_norm)(args, 0, rows);
+        if (first[layer].empty()) first[layer] = out;
+        EXPECT_EQ(out, first[layer]) << (*path)->name << ", dtype " << dtype << (layer ? ", layer" : ", rms");
+      }
+    }
+  }
+}
+
 TEST(Norm, wrong_arguments_are_refused_with_a_text) {
   float x[4] = {1, 2, 3, 4}, out[4];
   fl_norm_args args{sizeof(fl_norm_args), x, out, nullptr, nullptr, FL_FLOAT32, FL_FLOAT32, 1, 4, 4, 1e-6f};

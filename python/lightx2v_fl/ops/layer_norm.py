@@ -32,8 +32,18 @@ class LayerNorm(NormBase):
         lora_path: str | None = "",
         **_: Any,
     ) -> None:
-        options = {name: value for name, value in locals().items() if name not in ("self", "_", "__class__")}
-        super().__init__(weight_name, bias_name, eps, options)
+        super().__init__(
+            weight_name,
+            bias_name,
+            eps,
+            create_cuda_buffer=create_cuda_buffer,
+            create_cpu_buffer=create_cpu_buffer,
+            lazy_load=lazy_load,
+            lazy_load_file=lazy_load_file,
+            is_post_adapter=is_post_adapter,
+            lora_prefix=lora_prefix,
+            lora_path=lora_path,
+        )
 
     def apply(self, input_tensor: Tensor) -> Tensor:
         """(x - mean) / sqrt(variance + eps) * weight + bias."""

@@ -60,12 +60,26 @@ class Linear(LinearBase):
         if bias_name is not None:
             self.base_attrs.append((bias_name, "bias", False))
 
+    def lazy_dtype(self, attribute: str, stored: torch.dtype) -> torch.dtype:
+        self._require_plain(attribute, stored)
+        return super().lazy_dtype(attribute, stored)
+
+    def _require_plain(self, attribute: str, dtype: torch.dtype) -> None:
+        """TypeError for a tensor of a quantised checkpoint, whose numbers mean nothing without their scales."""
+        if dtype not in FLOATING:
+            raise TypeError(
+                f"{self.key}: '{getattr(self, f'{attribute}_name')}' has dtype {str(dtype).removeprefix('torch.')}; "
+                f"expected float32, bfloat16 or float16. A quantised checkpoint needs the dit_quant_scheme flagos-int8 "
+                f"or flagos-fp8"
+            )
+
     def check(self) -> None:
         for prefix, suffix in (("", ""), ("pin_", ""), ("", "_cuda_buffer")):
             weight = getattr(self, f"{prefix}weight{suffix}", None)
             bias = getattr(self, f"{prefix}bias{suffix}", None)
             if weight is None:
                 continue
+            self._require_plain("weight", weight.dtype)
             require(
                 weight.dim() == 2, self.key, f"'{self.weight_name}'", f"has shape {tuple(weight.shape)}", "[out, in]"
             )

@@ -15,10 +15,8 @@ from lightx2v_fl.kernels import normalisation
 class NormBase(DiffAdditions):
     """What the two norms share: loading in the sensitive dtype, and the dtype of results."""
 
-    def __init__(self, weight_name: str | None, bias_name: str | None, eps: float, options: dict[str, Any]) -> None:
-        known = ("create_cuda_buffer", "create_cpu_buffer", "lazy_load", "lazy_load_file", "is_post_adapter")
-        known += ("lora_prefix", "lora_path")
-        super().__init__(weight_name, bias_name, **{name: options[name] for name in known if name in options})
+    def __init__(self, weight_name: str | None, bias_name: str | None, eps: float, **options: Any) -> None:
+        super().__init__(weight_name, bias_name, **options)
         self.eps = eps
         if weight_name is not None:
             self.base_attrs.append((weight_name, "weight", False))
@@ -77,8 +75,18 @@ class RmsNorm(NormBase):
         lora_path: str | None = "",
         **_: Any,
     ) -> None:
-        options = {name: value for name, value in locals().items() if name not in ("self", "_", "__class__")}
-        super().__init__(weight_name, None, eps, options)
+        super().__init__(
+            weight_name,
+            None,
+            eps,
+            create_cuda_buffer=create_cuda_buffer,
+            create_cpu_buffer=create_cpu_buffer,
+            lazy_load=lazy_load,
+            lazy_load_file=lazy_load_file,
+            is_post_adapter=is_post_adapter,
+            lora_prefix=lora_prefix,
+            lora_path=lora_path,
+        )
 
     def apply(self, input_tensor: Tensor) -> Tensor:
         """x / sqrt(mean(x^2) + eps) * weight."""

@@ -125,14 +125,19 @@ def test_6_16_19_20b_ours_equal_the_built_in_operators_and_tell_what_they_run_on
         assert exact[case] < 1e-4, (case, exact[case])
     for case in ("t2v", "attention and rope", "wan2.2", "five steps"):
         assert found[case] < 1e-2, (case, found[case])
-    # With an image, attention runs over 257 tokens. There PyTorch's kernel (a coarse exponential) differs in
-    # one result of eight from what its formula gives with bf16 weights, ours in one of five hundred; and one last place
-    # in one element of one norm moves the built-in model's own latents by 0.02 or not at all (with text too). So what
-    # can be asked is that ours are as near to fp32 as the built-in operators.
-    bf16 = torch.load(tmp_path / "i2v.pt")
-    fp32 = torch.load(tmp_path / "fp32" / "i2v.pt")["theirs"]
-    errors = {name: relative(latents, fp32) for name, latents in bf16.items()}
-    assert errors["ours"] <= 1.25 * errors["theirs"], errors
+    # In bf16 one last place in one element of one norm moves the built-in model's own latents by 0.02 or not at all, so
+    # that the bound asks for equal bits. Norms, rotation and linears have them on every x86-64-v3 CPU, attention has
+    # them but for the order in which the matrix product that PyTorch calls adds, which is chosen for the CPU at hand.
+    # Where that leaves no element different the bound holds; elsewhere ours are as near to fp32 as the built-in ones.
+    attention = found["i2v attention"]
+    assert attention["differing"] <= 0.01 * attention["elements"], attention
+    if attention["differing"] == 0:
+        assert found["i2v"] < 1e-2, found["i2v"]
+    else:
+        bf16 = torch.load(tmp_path / "i2v.pt")
+        fp32 = torch.load(tmp_path / "fp32" / "i2v.pt")["theirs"]
+        errors = {name: relative(latents, fp32) for name, latents in bf16.items()}
+        assert errors["ours"] <= 1.25 * errors["theirs"], errors
     assert found["t2v finite"]
     assert found["i2v finite"]
     operators = {operator for operator, *_ in found["report"]}
