@@ -7,6 +7,7 @@ tiles, so that the same programs run on the real instructions there.
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import os
 from pathlib import Path
 
@@ -18,6 +19,8 @@ LIBRARY = ROOT / os.environ.get("BUILD", "build") / "lib" / "libtile_emulator.so
 
 def absent() -> str | None:
     """Why no process of this machine can execute the kernels of tiles; None where one can."""
+    if importlib.util.find_spec("triton") is None:
+        return "AMX: stock triton is missing, whose kernels run on tiles here"
     if native.host_target().lanes < 16:
         return "AMX: the kernels of tiles use AVX-512 too, which this CPU lacks"
     if not LIBRARY.exists():
