@@ -21,6 +21,7 @@ typedef struct fl_compiler_target {
   const char* cpu;      /* LLVM's name: "x86-64-v4" */
   const char* features; /* LLVM's list, "+avx512vnni"; may be "" */
   int32_t lanes;        /* elements of a strip */
+  int32_t stream_bytes; /* what code that does little but move memory moves at a time; 0: whole strips */
 } fl_compiler_target;
 FL_EXPORT fl_status fl_compiler_host_target(fl_compiler_target* target); /* caller sets target->struct_size */
 

@@ -33,6 +33,7 @@ CpuFeatures find() {
   found.avx512_vnni = found.v4 && __builtin_cpu_supports("avx512vnni");
   found.avx512_bf16 = found.v4 && __builtin_cpu_supports("avx512bf16");
   found.fast_bf16_pairs = found.avx512_bf16 && __builtin_cpu_is("amd");
+  found.moves_halves = found.v4 && __builtin_cpu_is("amdfam19h");  // Zen 3, which has no AVX-512, and Zen 4
 #endif
   return found;
 }

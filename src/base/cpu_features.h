@@ -11,6 +11,9 @@ struct CpuFeatures {
   bool avx512_bf16 = false;
   // vdpbf16ps is worth it: on AMD it does twice the work of an fma, on Intel no more than one (measured: 0.6 times).
   bool fast_bf16_pairs = false;
+  // 64 bytes go to and from memory as two halves (Zen 4): code that does little else is faster when it moves 32 at a
+  // time (measured: an addition of 12 MB of floats takes 0.93 of the time).
+  bool moves_halves = false;
 };
 
 // Any thread.

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/struct_size.h"
+#include "base/text.h"
 #include "compiler/analysis/strides.h"
 #include "compiler/device_debug.h"
 #include "compiler/program.h"
@@ -39,7 +40,7 @@ const Target& target(const std::string& name) {
 Key key_of(std::string_view ttir, const fl_compiler_options* options) {
   Key key;
   key.version = library_version();
-  key.target = target().cpu + target().features;
+  key.target = formatted("%s%s/%d", target().cpu.c_str(), target().features.c_str(), target().stream_bytes);
   key.ttir = ttir;
   if (options == nullptr) return key;
   if (options->struct_size < sizeof *options)
@@ -68,6 +69,7 @@ void answer_with(const fl::compiler::Target& found, fl_compiler_target* out) {
   answer.cpu = found.cpu.c_str();
   answer.features = found.features.c_str();
   answer.lanes = found.lanes;
+  answer.stream_bytes = found.stream_bytes;
   fl::fill_struct(out, answer);
 }
 

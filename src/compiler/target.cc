@@ -9,6 +9,8 @@
 namespace fl::compiler {
 namespace {
 
+constexpr int kHalf = 32;  // bytes of a vector of AVX-512
+
 Target with_avx512(const char* cpu, const char* features) {
   Target target;
   target.cpu = cpu;
@@ -29,6 +31,7 @@ Target named_target(const std::string& name) {
   } else if (name == "znver4") {
     target = with_avx512("x86-64-v4", "+avx512vnni,+avx512bf16");
     target.avx512_vnni = target.bf16_pairs = true;
+    target.stream_bytes = kHalf;
   } else if (name == "sapphirerapids") {
     target = with_avx512("x86-64-v4", "+avx512vnni,+amx-tile,+amx-bf16,+amx-int8");
     target.avx512_vnni = target.amx_bf16 = target.amx_int8 = true;
@@ -60,6 +63,7 @@ Target host_target() {
   };
   target.avx512_vnni = add(cpu.avx512_vnni, "+avx512vnni");
   target.bf16_pairs = add(cpu.fast_bf16_pairs, "+avx512bf16");
+  if (cpu.moves_halves) target.stream_bytes = kHalf;
   target.amx_bf16 = target.amx_int8 =
       add(tile_features().bf16 && tile_features().int8, "+amx-tile,+amx-bf16,+amx-int8");
   return target;

@@ -49,6 +49,35 @@ TEST(Lowering, strips_are_as_wide_as_the_target) {
   EXPECT_EQ(count(kernel.text, "<16 x"), 0u);
 }
 
+TEST(Lowering, what_is_moved_more_than_computed_goes_in_pieces_of_the_target) {
+  Target target = target_of(16);
+  target.stream_bytes = 32;
+  const LoweredKernel add = lower(*verified(test::kernels().at("add")), target, {});
+  EXPECT_EQ(count(add.text, "= load <8 x float>, ptr"), 8u);
+  EXPECT_EQ(count(add.text, "<16 x"), 0u);
+  const LoweredKernel halves = lower(*verified(test::kernels().at("add_half")), target, {});
+  EXPECT_EQ(count(halves.text, "<8 x"), 0u);  // 16 elements are 32 bytes
+  const LoweredKernel softmax = lower(*verified(test::kernels().at("softmax")), target, {});
+  EXPECT_GT(count(softmax.text, "<16 x float>"), 0u);
+}
+
+TEST(Lowering, a_copy_goes_in_whole_strips) {
+  Target target = target_of(16);
+  target.stream_bytes = 32;
+  const std::string text =
+      test::module_of("%from: !tt.ptr<f32>, %to: !tt.ptr<f32>",
+                      "    %i = tt.make_range {end = 256 : i32, start = 0 : i32} : tensor<256xi32>\n"
+                      "    %f = tt.splat %from : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n"
+                      "    %t = tt.splat %to : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n"
+                      "    %a = tt.addptr %f, %i : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
+                      "    %b = tt.addptr %t, %i : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
+                      "    %x = tt.load %a : tensor<256x!tt.ptr<f32>>\n"
+                      "    tt.store %b, %x : tensor<256x!tt.ptr<f32>>");
+  const LoweredKernel copy = lower(*verified(text), target, {});
+  EXPECT_GT(count(copy.text, "= load <16 x float>, ptr"), 0u);
+  EXPECT_EQ(count(copy.text, "<8 x"), 0u);
+}
+
 TEST(Lowering, says_what_it_cannot_lower_and_where) {
   const std::string text = test::module_of(
       "%a: f32", "    %0 = tt.extern_elementwise %a {symbol = \"__nv_unheard_of\", pure = true} : (f32) -> f32");

@@ -71,7 +71,7 @@ class CpuBackend(BaseBackend):
     @functools.cache  # noqa: B019 - one backend a target, as long as the process
     def hash(self) -> str:
         target = native.host_target()
-        return f"flagos-{native.compiler_version()}-{target.cpu}{target.features}"
+        return f"flagos-{native.compiler_version()}-{target.key}"
 
     def parse_options(self, options: dict[str, Any]) -> CpuOptions:
         known = CpuOptions.__dataclass_fields__

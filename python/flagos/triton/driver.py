@@ -48,7 +48,7 @@ class CpuDriver(DriverBase):
 
     def get_current_target(self) -> GPUTarget:
         target = native.host_target()
-        return GPUTarget("cpu", target.cpu + target.features, 1)
+        return GPUTarget("cpu", target.key, 1)
 
     def get_current_device(self) -> int:
         return 0

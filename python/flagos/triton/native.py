@@ -30,6 +30,7 @@ class _Target(ctypes.Structure):
         ("cpu", ctypes.c_char_p),
         ("features", ctypes.c_char_p),
         ("lanes", ctypes.c_int32),
+        ("stream_bytes", ctypes.c_int32),
     )
 
 
@@ -102,6 +103,12 @@ class Target:
     cpu: str
     features: str
     lanes: int
+    stream_bytes: int
+
+    @property
+    def key(self) -> str:
+        """The same for targets whose code is the same."""
+        return f"{self.cpu}{self.features}/{self.stream_bytes}"
 
 
 @cache
@@ -127,13 +134,18 @@ def last_error() -> str:
     return library().fl_last_error().decode("utf-8", "replace")
 
 
+def _target_of(filled: _Target) -> Target:
+    triple, cpu, features = (text.decode() for text in (filled.triple, filled.cpu, filled.features))
+    return Target(triple, cpu, features, filled.lanes, filled.stream_bytes)
+
+
 @cache
 def host_target() -> Target:
     """The CPU of this host; FLAGOS_CPU_TARGET lowers it. Raises CompileError where there is none to serve."""
     target = _Target(struct_size=ctypes.sizeof(_Target))
     if library().fl_compiler_host_target(ctypes.byref(target)) != OK:
         raise CompileError(last_error())
-    return Target(target.triple.decode(), target.cpu.decode(), target.features.decode(), target.lanes)
+    return _target_of(target)
 
 
 def named_target(name: str) -> Target:
@@ -141,7 +153,7 @@ def named_target(name: str) -> Target:
     target = _Target(struct_size=ctypes.sizeof(_Target))
     if library().fl_compiler_named_target(name.encode(), ctypes.byref(target)) != OK:
         raise CompileError(last_error())
-    return Target(target.triple.decode(), target.cpu.decode(), target.features.decode(), target.lanes)
+    return _target_of(target)
 
 
 def check(status: int) -> None:

@@ -269,6 +269,7 @@ void Kernel::emit(std::vector<Sink> sinks) {
     nest = make_nest();
     nest->check_overlap(sinks);
   }
+  nest->narrow_streams(sinks);
   describe(sinks, *nest);
   nest->map(sinks);
   write_nest(*nest, [&] { emit_exact(sinks); });

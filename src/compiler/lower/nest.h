@@ -150,6 +150,8 @@ class Nest {
   // A remainder whose operands are affine is taken to be its left operand; that this is so is among the guards. For
   // kernels whose last block wraps round to the first rows, so that loads need no mask.
   void assume_small_remainders() { small_remainders_ = true; }
+  // Where the sinks do little but move memory, strips become as narrow as the target likes to move it: Note [Streams].
+  void narrow_streams(const std::vector<Sink>& sinks);
   Coordinates coordinates() const { return coordinates_; }  // of a block of that shape
   int lanes() const { return lanes_; }
   const std::vector<Loop>& loops() const { return loops_; }
@@ -384,6 +386,9 @@ class Nest {
   std::string clamped(const std::vector<std::string>& counts, int64_t extent, Stream& out);
   void nested(Stream& head, const std::function<void(Stream&)>& inside);
   static constexpr int kLight = 6;  // as strip_cost
+  void each_operation(const std::vector<const ttir::Value*>& roots,
+                      const std::function<void(const ttir::Operation&)>& visit) const;
+  void narrow(int size);  // of elements, in bytes: Note [Streams]
   int strip_work(const std::vector<const ttir::Value*>& roots);
   int choose_copies(const std::vector<const ttir::Value*>& roots, int most = 4);
   void forget_inside(size_t loop);  // what was computed in that loop, whose position is another from here on
