@@ -22,7 +22,7 @@ Kernel::Kernel(const ttir::Function& function, const Target& target, const std::
       schedule_(make_schedule(function)),
       layout_(function, schedule_, constants),
       users_(find_users(function)),
-      shared_{module_, target_, schedule_, Elementwise(module_, target_), {}, {}, {}, {}, 0, {}} {
+      shared_{module_, target_, schedule_, Elementwise(module_, target_), {}, {}, {}, {}, 0, {}, {}} {
   for (const auto& [value, why] : schedule_.why_stored) {
     if (value->producer == nullptr) continue;
     shared_.report.general(place_of(*value->producer) + " (" + shape_text(value->type.shape) +

@@ -40,6 +40,8 @@ struct Surroundings {
   std::unordered_map<const ttir::Value*, std::string>
       induction_total;  // of Schedule::inductions; i64, in bytes or elements
   int loops = 0;        // of the kernel's own that are open
+  // Bases whose next row prefetch_next has asked for, and the entry() of the nest that did.
+  std::unordered_map<const ttir::Value*, std::string> fetched;
   Report report;
 };
 
