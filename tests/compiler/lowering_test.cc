@@ -193,6 +193,30 @@ TEST(Lowering, a_sum_over_the_first_axis_neither_gathers_nor_scatters) {
   EXPECT_EQ(count(kernel.text, "call void @llvm.prefetch"), 4u);  // four strips of the rows to come
 }
 
+TEST(Lowering, the_row_to_come_is_asked_for_by_one_of_two_nests_that_have_the_time) {
+  const std::string body =
+      "    %pid = tt.get_program_id x : i32\n"
+      "    %first = arith.muli %pid, %n : i32\n"
+      "    %row = tt.addptr %p, %first : !tt.ptr<f32>, i32\n"
+      "    %r = tt.make_range {end = 1024 : i32, start = 0 : i32} : tensor<1024xi32>\n"
+      "    %q = tt.splat %row : !tt.ptr<f32> -> tensor<1024x!tt.ptr<f32>>\n"
+      "    %d = tt.addptr %q, %r : tensor<1024x!tt.ptr<f32>>, tensor<1024xi32>\n"
+      "    %x = tt.load %d : tensor<1024x!tt.ptr<f32>>\n"
+      "    %e = math.exp %x : tensor<1024xf32>\n"
+      "    %sum = \"tt.reduce\"(%e) <{axis = 0 : i32}> ({\n"
+      "    ^bb0(%a: f32, %b: f32):\n"
+      "      %c = arith.addf %a, %b : f32\n"
+      "      tt.reduce.return %c : f32\n"
+      "    }) : (tensor<1024xf32>) -> f32\n"
+      "    %again = tt.load %d : tensor<1024x!tt.ptr<f32>>\n"
+      "    %f = math.exp %again : tensor<1024xf32>\n"
+      "    %all = tt.splat %sum : f32 -> tensor<1024xf32>\n"
+      "    %g = arith.subf %f, %all : tensor<1024xf32>\n"
+      "    tt.store %d, %g : tensor<1024x!tt.ptr<f32>>\n";
+  const LoweredKernel kernel = lower(*verified(test::module_of("%p: !tt.ptr<f32>, %n: i32", body)), target_of(16), {});
+  EXPECT_EQ(count(kernel.text, "call void @llvm.prefetch"), 4u);  // strips at a time of the sum's nest
+}
+
 TEST(Interleaved, lines_take_turns_but_stay_behind_what_they_need) {
   const std::string a = "  %1 = load float, ptr %p\n  %2 = fadd float %1, %1\n";
   const std::string b = "  %3 = load float, ptr %q\n  %4 = fmul float %3, %2\n  %5 = fmul float %4, %4\n";

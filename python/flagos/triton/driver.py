@@ -9,7 +9,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.backends.driver import DriverBase
 
-from flagos.triton import native, versions
+from flagos.triton import inductor_tuning, native, versions
 from flagos.triton.launcher import load, make_launcher
 
 
@@ -18,6 +18,7 @@ class _Utils:
 
     @staticmethod
     def load_binary(name: str, kernel: bytes, shared: int, device: int) -> tuple[Any, Any, int, int, int]:
+        inductor_tuning.register()
         loaded = load(name, kernel)
         return loaded, loaded, 0, 0, 1 << 30  # module, function, registers, spills, most threads
 

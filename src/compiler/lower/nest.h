@@ -48,9 +48,11 @@ struct Surroundings {
       induction_total;                                        // of Schedule::inductions; i64, in bytes or elements
   std::unordered_map<const ttir::Value*, Extremes> extremes;  // of blocks that have been looked through
   int loops = 0;                                              // of the kernel's own that are open
-  std::optional<ProgramGroups> groups;                        // of programs that run as one
-  int64_t group = 1;                                          // how many at most
-  std::string group_positions;                                // i64: of those that run now, all together
+  // Bases whose next row prefetch_next has asked for, and the entry() of the nest that did.
+  std::unordered_map<const ttir::Value*, std::string> fetched;
+  std::optional<ProgramGroups> groups;  // of programs that run as one
+  int64_t group = 1;                    // how many at most
+  std::string group_positions;          // i64: of those that run now, all together
   Report report;
 
   // The positions that a nest goes over: more than the block's own where programs run in groups.

@@ -61,56 +61,6 @@ std::string VectorMath::polynomial(const std::string& x, std::initializer_list<d
   return value;
 }
 
-std::string VectorMath::scale(const std::string& value, const std::string& exponent) {
-  if (ops_.target_.avx512 && width_ == 16) {
-    const std::string name = ops_.module_.fresh();
-    ops_.module_.declare(
-        "<16 x float> @llvm.x86.avx512.mask.scalef.ps.512(<16 x float>, <16 x float>, <16 x float>, i16, i32)");
-    out_.line(name + " = call <16 x float> @llvm.x86.avx512.mask.scalef.ps.512(<16 x float> " + value +
-              ", <16 x float> " + exponent + ", <16 x float> zeroinitializer, i16 -1, i32 4)");
-    return name;
-  }
-  // Two steps, so that results which are denormal or overflow come out right.
-  const std::string whole = to_int(exponent);
-  const std::string half = int_op("ashr", whole, k(1));
-  const std::string rest = int_op("sub", whole, half);
-  auto power = [this](const std::string& n) { return number(int_op("shl", int_op("add", n, k(127)), k(23))); };
-  return mul(mul(value, power(half)), power(rest));
-}
-
-// e^(x - n * log(2)) - 1
-std::string VectorMath::exp_less_one(const std::string& x, const std::string& n) {
-  std::string r = fma(n, c(-kLn2High), x);
-  r = fma(n, c(-kLn2Low), r);
-  const std::string p =
-      polynomial(r, {0.0013950414722785354, 0.008368897251784801, 0.04166620597243309, 0.166665181517601, 0.5});
-  return fma(mul(r, r), p, r);
-}
-
-std::string VectorMath::exp_reduced(const std::string& x) {
-  const std::string n = round_even(mul(x, c(kLog2e)));
-  return scale(add(exp_less_one(x, n), c(1)), n);
-}
-
-// Below -103.98 the result is 0. Left to the arithmetic, each such lane would cost an assist of some 75 ns: those lanes
-// compute e^0 instead.
-std::string VectorMath::exp(const std::string& x) {
-  const std::string under = less(x, c(-103.98));
-  const std::string top = choose(less(x, c(89), "ogt"), c(89), x);
-  return choose(under, c(0), exp_reduced(choose(under, c(0), top)));
-}
-
-std::string VectorMath::exp2(const std::string& x) {
-  const std::string under = less(x, c(-150));
-  const std::string top = choose(less(x, c(129), "ogt"), c(129), x);
-  const std::string safe = choose(under, c(0), top);
-  const std::string n = round_even(safe);
-  const std::string r = sub(safe, n);
-  const std::string p = polynomial(r, {0.00015473281382583082, 0.0013400405878201127, 0.00961801502853632,
-                                       0.05550327152013779, 0.24022650718688965, 0.6931471824645996});
-  return choose(under, c(0), scale(fma(r, p, c(1)), n));
-}
-
 VectorMath::Split VectorMath::split(const std::string& x) {
   const std::string tiny = less(x, c(1.17549435082228750797e-38));
   const std::string normal = choose(tiny, mul(x, c(8388608)), x);

@@ -16,8 +16,8 @@ class VectorMath {
  public:
   VectorMath(Elementwise& ops, int width, Stream& out) : ops_(ops), width_(width), out_(out) {}
 
-  std::string exp(const std::string& x);
-  std::string exp2(const std::string& x);
+  std::string exp(const std::string& x);   // vector_exp.cc
+  std::string exp2(const std::string& x);  // vector_exp.cc
   std::string log(const std::string& x);
   std::string log2(const std::string& x);
   std::string log1p(const std::string& x);
@@ -48,9 +48,17 @@ class VectorMath {
   std::string to_float(const std::string& a);
   // Coefficients from the highest power down.
   std::string polynomial(const std::string& x, std::initializer_list<double> coefficients);
-  std::string scale(const std::string& value,
-                    const std::string& exponent);  // value * 2^exponent, exponent a whole float
-  std::string exp_reduced(const std::string& x);   // e^x without the guards
+
+  // vector_exp.cc
+  bool has_table() const;                         // see Note [Powers of two by table]
+  std::string exp_reduced(const std::string& x);  // e^x without the guards
+  std::string exp_less_one(const std::string& x, const std::string& n);
+  std::string exp_by_table(const std::string& x, const std::string& shifted);
+  std::string scaled_table(const std::string& shifted, const std::string& n, const std::string& r,
+                           std::initializer_list<double> slope);
+  // value * 2^exponent, exponent a whole float; where there is a table, it is rounded down to one
+  std::string scale(const std::string& value, const std::string& exponent);
+
   struct Split {
     std::string exponent;  // a float
     std::string mantissa;  // in [sqrt(1/2), sqrt(2))
@@ -59,7 +67,6 @@ class VectorMath {
   Split split(const std::string& x);
   std::string log_mantissa(const std::string& f);  // log(1 + f) - f + f^2 / 2
   std::string log_sum(const std::string& exponent, const std::string& f);
-  std::string exp_less_one(const std::string& x, const std::string& n);
   std::string erf_by_table(const std::string& x);
   std::string log_special(const std::string& x, const std::string& result);
   std::string circular(const std::string& x, bool sine);

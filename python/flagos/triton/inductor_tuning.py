@@ -1,0 +1,61 @@
+"""How Inductor times the configurations of a kernel on the CPU, where it runs on our backend.
+
+Inductor runs each of them for an eighth of a second, whatever it learns by that: with three configurations that takes
+longer than to compile the function. Here the runs end as soon as the median is known as well as a choice needs it, and
+at the latest after a fifth of that time, which is what our benchmarker gives Triton's own autotuner. It is registered
+through Inductor's `register_benchmarker`, for the device `cpu`, when the first kernel is loaded while Inductor is.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from flagos.route_tuning.interval import interval_of_median
+
+_INDUCTOR = "torch._inductor.runtime.benchmarking"
+_LEAST_RUNS = 9  # the fewest whose interval leaves out something at both ends
+_SHARE = 0.2  # of the time that Inductor gives
+_CERTAIN = 1.03  # the upper end of the median's 95 % interval over its lower end
+
+
+def median_time(benchmarker: object, call: Callable[[], object], *, warmup: float, rep: float, **_: object) -> float:
+    """Milliseconds of a call: the median of runs in a fifth of `rep` milliseconds, after a fifth of `warmup`."""
+    _runs(call, _SHARE * warmup)
+    times = _runs(call, _SHARE * rep)
+    return times[len(times) // 2]
+
+
+def _runs(call: Callable[[], object], limit_ms: float) -> list[float]:
+    """Milliseconds of each run, sorted; until their median is certain or the time is over."""
+    times: list[float] = []
+    look = _LEAST_RUNS
+    until = time.perf_counter() + limit_ms / 1e3
+    while True:
+        start = time.perf_counter()
+        call()
+        end = time.perf_counter()
+        times.append((end - start) * 1e3)
+        if end >= until:
+            break
+        if len(times) == look:
+            low, high = interval_of_median(sorted(times))
+            if high <= low * _CERTAIN:
+                break
+            look += look // 2
+    return sorted(times)
+
+
+def register() -> None:
+    """Registers it with Inductor, once, where Inductor is loaded and has a registry; PyTorch 2.13 does."""
+    if (loaded := sys.modules.get(_INDUCTOR)) is not None:
+        _register(loaded)
+
+
+@cache
+def _register(benchmarking: Any) -> None:
+    if hasattr(benchmarking, "register_benchmarker"):
+        benchmarking.register_benchmarker("cpu", median_time, override=True)
