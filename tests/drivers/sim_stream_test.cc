@@ -18,6 +18,12 @@ const fl_driver& driver = sim_driver();
 // The program's signals are for its own threads, a worker's faults for the handlers of the process.
 TEST(SimStream, workers_block_all_signals_but_those_of_their_own_instructions) {
   const SimStream stream;
+  const SimKernels kernels;
+  const SimMemory memory(4);
+  float seen = 0;  // once it is there the worker is past its own start, in which it blocks all
+  ASSERT_DONE(driver, driver.copy(0, stream.handle, FL_COPY_DEVICE_TO_HOST, address(&seen), memory.at, 4));
+  const ClosedGate gate;
+  kernels.gate(stream, gate.number);  // and waits
   int workers = 0;
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
     std::ifstream status(task.path() / "status");
@@ -32,6 +38,8 @@ TEST(SimStream, workers_block_all_signals_but_those_of_their_own_instructions) {
     }
   }
   EXPECT_GT(workers, 0);
+  gate.open();
+  stream.synchronize();
 }
 
 TEST(SimStream, is_not_ready_while_a_gate_is_closed) {
