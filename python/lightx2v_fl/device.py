@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from lightx2v_fl import collectives, flaggems, journal
+from lightx2v_fl.kernels import supply
 from lightx2v_fl.seams import quant_schemes, safe_open
 
 _prepared = False
@@ -42,10 +43,13 @@ class FlagosDevice:
 
     @staticmethod
     def init_device_env() -> None:
-        """Called by LightX2V once the device is chosen: puts the two seams in place that it lacks. Once a process."""
+        """Called by LightX2V once the device is chosen: puts the two seams in place that it lacks. Once a process.
+
+        ValueError for a variable of the plugin that has no usable value: told here, not at the call that reads it."""
         global _prepared
         if _prepared:
             return
+        supply.check_settings()
         _prepared = True
         safe_open.install()
         quant_schemes.install()

@@ -5,6 +5,8 @@ contract.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -198,3 +200,15 @@ def test_the_own_kernels_work_over_copies_too() -> None:
         print("same")
     """
     assert output_of(program, FLAGOS_DRIVER="sim") == "same"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("LIGHTX2V_FL_STRICT", "must be 1 or 0"), ("LIGHTX2V_FL_KERNELS", "maybe is no supplier")]
+)
+def test_an_unusable_variable_is_told_when_the_device_is_chosen(name: str, words: str) -> None:
+    program = "from lightx2v_fl.device import FlagosDevice; FlagosDevice.init_device_env()"
+    environment = {**os.environ, name: "maybe"}  # a process of its own: the variables are read once
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "ValueError" in done.stderr
+    assert words in done.stderr

@@ -52,6 +52,12 @@ def strict() -> bool:
     return settings.flag("LIGHTX2V_FL_STRICT")
 
 
+def check_settings() -> None:
+    """ValueError where LIGHTX2V_FL_KERNELS or LIGHTX2V_FL_STRICT has a value that cannot be used."""
+    _configured()
+    strict()
+
+
 _chosen: ContextVar[tuple[str, ...] | None] = ContextVar("_chosen", default=None)
 
 
