@@ -15,8 +15,8 @@ PY := $(VENV)/bin/python
 TORCH_DIR = $(shell $(PY) -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])')
 CONFIGURE = cmake -S . -G Ninja -DFLAGOS_TESTS=ON
 
-.PHONY: help setup build run test test-long test-flaggems test-lightx2v flaggems-entries tile-programs bench conformance \
-        conformance-full ctest pytest asan tsan fuzz wheel check-torch lint format clean
+.PHONY: help setup build run test test-long test-flaggems test-lightx2v flaggems-entries tile-programs on-tiles bench \
+        conformance conformance-full ctest pytest asan tsan fuzz wheel check-torch lint format clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 26
@@ -42,7 +42,7 @@ TESTS ?= tests
 pytest: build  ## the Python tests (TESTS=tests/python ARGS="-k routing")
 	$(PY) -m pytest $(TESTS) -n $(PYTEST_JOBS) --dist worksteal $(ARGS)
 
-test-long: test fuzz conformance-full flaggems-entries tile-programs  ## test, a million inputs a fuzzer, every operator sample
+test-long: test fuzz conformance-full flaggems-entries tile-programs on-tiles  ## test, a million inputs a fuzzer, every operator sample
 
 LIGHTX2V ?=
 LIGHTX2V_NEEDS = einops==0.8.2 loguru==0.7.3 pillow==13.0.0
@@ -54,6 +54,9 @@ test-lightx2v: build  ## the LightX2V plugin in the framework itself: LIGHTX2V=p
 tile-programs: build  ## 5,000 random Triton kernels against the interpreter; 10,000 mutated modules through LLVM
 	$(PY) -m tests.triton.random_check 5000
 	$(PY) -m tests.triton.mutated_modules 10000
+
+on-tiles: build  ## tests of products and attention on AMX tiles, emulated where the CPU has none
+	$(PY) -m tests.tile_emulator tests/triton tests/lightx2v tests/flaggems/test_attention.py $(ARGS)
 
 conformance: build  ## PyTorch's operator, module and optimizer databases against cpu, the tier of CI
 	$(PY) -m tests.conformance --tier ci $(ARGS)

@@ -66,10 +66,9 @@ def _function(op: str) -> Callable[..., Any]:
     import flag_gems
     from triton.compiler.errors import CompilationError
 
-    schema = routing._schema(op)
-    writes_operands = schema.is_mutable
-    outputs = [argument.name for argument in schema.arguments if argument.is_out]
-    overload = getattr(getattr(torch.ops.aten, schema.name.removeprefix("aten::")), schema.overload_name or "default")
+    overload = routing._overload(op)
+    writes_operands = overload._schema.is_mutable
+    outputs = [argument.name for argument in overload._schema.arguments if argument.is_out]
     function = derived.FUNCTIONS.get(op) or next(entry[1] for entry in flag_gems._FULL_CONFIG if entry[0] == op)
 
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -363,7 +363,9 @@ def register_target(
     """
     if not name.isidentifier() or name != name.lower():
         raise ValueError(f"flagos: a target's name has lower-case letters, digits and '_', not '{name}'")
-    schemas = {operator_name(operator): (_schema(operator), function) for operator, function in functions.items()}
+    schemas = {
+        operator_name(operator): (_overload(operator)._schema, function) for operator, function in functions.items()
+    }
     library = f"flagos_target_{name}"
     for op, (schema, function) in schemas.items():
         _define_function(library, op, schema, function)
@@ -413,7 +415,7 @@ def provide_targets(
 
 
 def _provide_function(library: str, op: str) -> None:
-    _define_function(library, op, _schema(op), _providers[library](op))
+    _define_function(library, op, _overload(op)._schema, _providers[library](op))
 
 
 _own = torch.library.Library("flagos", "FRAGMENT")
@@ -428,14 +430,14 @@ def _caller(functions: dict[str, Callable[..., Any]], op: str) -> Callable[..., 
     return call
 
 
-def _schema(operator: Operator) -> torch._C.FunctionSchema:
+def _overload(operator: Operator) -> torch._ops.OpOverload:
     base, _, overload = operator_name(operator).partition(".")
     packet = getattr(torch.ops.aten, base, None) if base.isidentifier() else None
     overload = overload or "default"
     if packet is None or overload not in packet.overloads():
         known = f"; {base} has {', '.join(packet.overloads())}" if packet is not None else ""
         raise ValueError(f"flagos: PyTorch has no operator '{operator_name(operator)}'{known}")
-    return getattr(packet, overload)._schema
+    return getattr(packet, overload)
 
 
 def _driver_of(device: int | None) -> str | None:

@@ -4,6 +4,10 @@
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+// Not defined anywhere in the project but in tests/tile_emulator, which executes the instructions of tiles in processes
+// that are started with it and answers for the processor and the kernel there: EDX of CPUID leaf 7, or 0.
+extern "C" [[gnu::weak]] unsigned fl_emulated_tile_features();
 #endif
 
 namespace fl {
@@ -36,12 +40,15 @@ CpuFeatures find() {
 TileFeatures find_tiles() {
   TileFeatures found;
 #if defined(__x86_64__)
-  unsigned int a = 0, b = 0, c = 0, d = 0;
-  constexpr unsigned int kBf16 = 1u << 22, kTiles = 1u << 24, kInt8 = 1u << 25;
-  if (cpu_features().v4 && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kTiles) != 0 && tiles_are_permitted()) {
-    found.bf16 = (d & kBf16) != 0;
-    found.int8 = (d & kInt8) != 0;
+  constexpr unsigned kBf16 = 1u << 22, kTiles = 1u << 24, kInt8 = 1u << 25;
+  if (!cpu_features().v4) return found;
+  unsigned bits = fl_emulated_tile_features != nullptr ? fl_emulated_tile_features() : 0;
+  if (bits == 0) {
+    unsigned a = 0, b = 0, c = 0;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &bits) == 0 || (bits & kTiles) == 0 || !tiles_are_permitted()) return found;
   }
+  found.bf16 = (bits & kBf16) != 0;
+  found.int8 = (bits & kInt8) != 0;
 #endif
   return found;
 }

@@ -16,7 +16,7 @@ struct CpuFeatures {
 // Any thread.
 const CpuFeatures& cpu_features();
 
-// AMX: the CPU has the tiles and the kernel lets this process use them.
+// AMX: the CPU has the tiles and the kernel lets this process use them; or tests/tile_emulator is loaded.
 struct TileFeatures {
   bool bf16 = false;
   bool int8 = false;

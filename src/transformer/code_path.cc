@@ -27,6 +27,10 @@ const Runnable& runnable() {
   return found;
 }
 
+// Which of the kernels of tiles run. They are compiled with AVX-512 BF16, too: every CPU with tiles has it, but not
+// each one on which tests emulate the tiles.
+TileFeatures tile_kernels() { return cpu_features().avx512_bf16 ? tile_features() : TileFeatures{}; }
+
 }  // namespace
 
 const Kernels& kernels() { return *runnable().best_first[0]; }
@@ -34,7 +38,7 @@ const Kernels* const* runnable_kernels() { return runnable().best_first; }
 
 const AttentionKernel& attention_kernel(fl_dtype dtype) {
 #if defined(__x86_64__)
-  if (tile_features().bf16 && kTileAttention.serves(dtype)) return kTileAttention;
+  if (tile_kernels().bf16 && kTileAttention.serves(dtype)) return kTileAttention;
   if (cpu_features().fast_bf16_pairs && kBf16Attention.serves(dtype)) return kBf16Attention;
 #endif
   (void)dtype;
@@ -43,7 +47,7 @@ const AttentionKernel& attention_kernel(fl_dtype dtype) {
 
 const Int8Kernel* int8_kernel() {
 #if defined(__x86_64__)
-  if (tile_features().int8) return &kTileInt8;
+  if (tile_kernels().int8) return &kTileInt8;
   if (cpu_features().avx512_vnni) return &kVnniInt8;
 #endif
   return nullptr;
@@ -52,5 +56,5 @@ const Int8Kernel* int8_kernel() {
 }  // namespace fl::transformer
 
 extern "C" const char* fl_transformer_code_path(void) {
-  return fl::tile_features().bf16 ? "x86-64-v4+amx" : fl::transformer::kernels().name;
+  return fl::transformer::tile_kernels().bf16 ? "x86-64-v4+amx" : fl::transformer::kernels().name;
 }

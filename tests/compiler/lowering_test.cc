@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "compiler/analysis/layout.h"
 #include "compiler/analysis/product.h"
+#include "compiler/analysis/program_groups.h"
 #include "compiler/analysis/program_order.h"
 #include "compiler/analysis/schedule.h"
 #include "compiler/analysis/strides.h"
@@ -278,6 +279,69 @@ TEST(ProgramOrder, the_axis_that_writes_neighbours_is_counted_first) {
   EXPECT_EQ(fastest_axis(verified(test::kernels().at("add"))->function, unknown), 0u);
   const LoweredKernel kernel = lower(*verified(along_y(1)), target_of(16), {});
   EXPECT_EQ(count(kernel.text, "%first.y = urem i64 %first, %grid.wide.1"), 1u);
+}
+
+// out[r, c] = x[r, c] + `added` for tiles of 32 x 64 that axes x and y place.
+std::string tiles(const std::string& added) {
+  return test::module_of("%x: !tt.ptr<f32>, %out: !tt.ptr<f32>, %n: i32",
+                         "    %px = tt.get_program_id x : i32\n"
+                         "    %py = tt.get_program_id y : i32\n"
+                         "    %c32 = arith.constant 32 : i32\n"
+                         "    %c64 = arith.constant 64 : i32\n"
+                         "    %r0 = arith.muli %px, %c32 : i32\n"
+                         "    %c0 = arith.muli %py, %c64 : i32\n"
+                         "    %rr = tt.make_range {end = 32 : i32, start = 0 : i32} : tensor<32xi32>\n"
+                         "    %cr = tt.make_range {end = 64 : i32, start = 0 : i32} : tensor<64xi32>\n"
+                         "    %rs = tt.splat %r0 : i32 -> tensor<32xi32>\n"
+                         "    %cs = tt.splat %c0 : i32 -> tensor<64xi32>\n"
+                         "    %r = arith.addi %rs, %rr : tensor<32xi32>\n"
+                         "    %c = arith.addi %cs, %cr : tensor<64xi32>\n"
+                         "    %re = tt.expand_dims %r {axis = 1 : i32} : tensor<32xi32> -> tensor<32x1xi32>\n"
+                         "    %ce = tt.expand_dims %c {axis = 0 : i32} : tensor<64xi32> -> tensor<1x64xi32>\n"
+                         "    %ns = tt.splat %n : i32 -> tensor<32x1xi32>\n"
+                         "    %rn = arith.muli %re, %ns : tensor<32x1xi32>\n"
+                         "    %rb = tt.broadcast %rn : tensor<32x1xi32> -> tensor<32x64xi32>\n"
+                         "    %cb = tt.broadcast %ce : tensor<1x64xi32> -> tensor<32x64xi32>\n"
+                         "    %i = arith.addi %rb, %cb : tensor<32x64xi32>\n"
+                         "    %xs = tt.splat %x : !tt.ptr<f32> -> tensor<32x64x!tt.ptr<f32>>\n"
+                         "    %xp = tt.addptr %xs, %i : tensor<32x64x!tt.ptr<f32>>, tensor<32x64xi32>\n"
+                         "    %a = tt.load %xp : tensor<32x64x!tt.ptr<f32>>\n" +
+                             added +
+                             "    %as = tt.splat %added : f32 -> tensor<32x64xf32>\n"
+                             "    %b = arith.addf %a, %as : tensor<32x64xf32>\n"
+                             "    %os = tt.splat %out : !tt.ptr<f32> -> tensor<32x64x!tt.ptr<f32>>\n"
+                             "    %op = tt.addptr %os, %i : tensor<32x64x!tt.ptr<f32>>, tensor<32x64xi32>\n"
+                             "    tt.store %op, %b : tensor<32x64x!tt.ptr<f32>>");
+}
+
+TEST(ProgramGroups, tiles_grow_along_the_dimension_that_an_axis_places) {
+  const auto module = verified(tiles("    %added = arith.constant 1.000000e+00 : f32\n"));
+  for (const size_t axis : {0, 1}) {
+    const auto groups = find_program_groups(module->function, axis);
+    ASSERT_TRUE(groups.has_value());
+    EXPECT_EQ(groups->extent, axis == 0 ? 32 : 64);
+    size_t grown = 0;
+    for (const auto& [value, dimension] : groups->dimension) {
+      if (value->type.shape.size() == 2) {
+        EXPECT_EQ(dimension, axis);
+      }
+      grown += value->name == "a" || value->name == "xp" ? 1 : 0;
+      EXPECT_FALSE(value->name == (axis == 0 ? "ce" : "re")) << "the same in all programs of a group";
+    }
+    EXPECT_EQ(grown, 2u);
+  }
+  EXPECT_FALSE(find_program_groups(module->function, 2).has_value());
+  const LoweredKernel kernel = lower(*module, target_of(16), {});
+  EXPECT_EQ(count(kernel.text, "%positions = mul i64 %programs, 64"), 1u);
+}
+
+TEST(ProgramGroups, there_are_none_where_the_id_counts_in_another_way) {
+  const auto module = verified(tiles("    %added = arith.sitofp %py : i32 to f32\n"));
+  EXPECT_FALSE(find_program_groups(module->function, 1).has_value());
+  EXPECT_TRUE(find_program_groups(module->function, 0).has_value());
+  EXPECT_EQ(count(lower(*module, target_of(16), {}).text, "%programs"), 0u);
+  EXPECT_FALSE(find_program_groups(verified(test::kernels().at("softmax"))->function, 0).has_value());
+  EXPECT_FALSE(find_program_groups(verified(test::kernels().at("matmul"))->function, 0).has_value());
 }
 
 // x[i % 100] + x[i / 100] over 256 positions

@@ -1,7 +1,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "sim_objects.h"
@@ -10,6 +14,25 @@ namespace fl {
 namespace {
 
 const fl_driver& driver = sim_driver();
+
+// The program's signals are for its own threads, a worker's faults for the handlers of the process.
+TEST(SimStream, workers_block_all_signals_but_those_of_their_own_instructions) {
+  const SimStream stream;
+  int workers = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream status(task.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (!line.starts_with("SigBlk:")) continue;
+      const uint64_t blocked = std::stoull(line.substr(line.find('\t')), nullptr, 16);
+      const auto blocks = [&](int signal) { return (blocked >> (signal - 1) & 1) != 0; };
+      // The test's own thread blocks none, threads of a sanitizer may block them all.
+      bool own = false;
+      for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP}) own |= blocks(signal);
+      workers += !own && blocks(SIGINT) && blocks(SIGCHLD);
+    }
+  }
+  EXPECT_GT(workers, 0);
+}
 
 TEST(SimStream, is_not_ready_while_a_gate_is_closed) {
   const SimStream stream;

@@ -136,3 +136,9 @@ def test_a_call_that_writes_finds_its_operands_as_they_were() -> None:
 def test_no_reference_no_ratio() -> None:
     with pytest.raises(NotImplementedError, match="mm: RuntimeError"):
         measuring.measure(aten.mm.default, ((torch.ones(2, 3), torch.ones(2, 3)), {}), [TARGET], rounds=1)
+
+
+def test_random_operators_keep_their_route(tune) -> None:
+    routing.register_target("random_in_a_test", {"bernoulli": lambda x, generator=None: x.clone()})
+    status, told, err = tune("--targets", "random_in_a_test")
+    assert (status, told["decisions"], err) == (0, [], "")

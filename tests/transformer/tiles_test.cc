@@ -7,8 +7,11 @@
 #include <array>
 #include <limits>
 #include <random>
+#include <vector>
 
 #include "base/cpu_features.h"
+#include "flagos/flagos.h"
+#include "flagos/transformer.h"
 
 namespace fl::transformer::testing {
 namespace {
@@ -152,6 +155,51 @@ TEST(HardwareTiles, load_store_and_zero_whole_tiles_by_strides) {
   tiles.store<6>(to.data(), 80);
   for (size_t m = 0; m < 16; ++m)
     for (size_t i = 0; i < 64; ++i) ASSERT_EQ(to[m * 80 + i], 0);
+}
+
+// A library that ran before may have left tiles of other shapes configured, and may be surprised by ours.
+TEST(HardwareTiles, are_configured_anew_by_each_kernel_and_released) {
+  if (!tile_features().bf16 || !cpu_features().avx512_bf16) GTEST_SKIP() << "this CPU, or the kernel, has no AMX tiles";
+  struct alignas(64) {
+    uint8_t palette = 1, start_row = 2, reserved[14] = {};
+    uint16_t row_bytes[16] = {64, 32, 4, 64, 64, 64};
+    uint8_t rows[16] = {3, 1, 16, 7, 7, 7};
+  } strange;
+  unsigned char now[64], none[64] = {};
+  const auto released = [&] {
+    asm volatile("sttilecfg %0" : "=m"(now));
+    return std::memcmp(now, none, sizeof now) == 0;
+  };
+
+  constexpr int64_t kTokens = 3, kInputs = 70, kOutputs = 5;
+  const std::vector<float> x(kTokens * kInputs, 1.0f), scale(kOutputs, 1.0f);
+  const std::vector<int8_t> weight(kOutputs * kInputs, 2);
+  std::vector<float> y(kTokens * kOutputs);
+  fl_int8_linear_args linear{};
+  linear.struct_size = sizeof linear;
+  linear.x = x.data(), linear.weight = weight.data(), linear.scale = scale.data(), linear.y = y.data();
+  linear.dtype = FL_FLOAT32, linear.rows = kTokens, linear.inputs = linear.row_stride = kInputs;
+  linear.outputs = kOutputs;
+  asm volatile("ldtilecfg %0" ::"m"(strange));
+  ASSERT_EQ(fl_int8_linear(&linear), FL_OK) << fl_last_error();
+  EXPECT_TRUE(released());
+  for (const float value : y) EXPECT_FLOAT_EQ(value, 2.0f * kInputs);
+
+  constexpr int64_t kSize = 16, kKeys = 40;
+  const std::vector<uint16_t> q(kSize, bf16(1.0f)), k(kKeys * kSize, bf16(0.5f)), v(kKeys * kSize, bf16(3.0f));
+  std::vector<uint16_t> out(kSize);
+  const int64_t queries[] = {0, 1}, keys[] = {0, kKeys};
+  fl_attention_args attention{};
+  attention.struct_size = sizeof attention;
+  attention.q = q.data(), attention.k = k.data(), attention.v = v.data(), attention.out = out.data();
+  attention.q_bounds = queries, attention.kv_bounds = keys, attention.dtype = FL_BFLOAT16, attention.segments = 1;
+  attention.heads = attention.kv_heads = 1, attention.head_size = kSize, attention.scale = 1;
+  attention.q_strides[0] = attention.k_strides[0] = attention.v_strides[0] = kSize;
+  attention.q_strides[1] = attention.k_strides[1] = attention.v_strides[1] = kSize;
+  asm volatile("ldtilecfg %0" ::"m"(strange));
+  ASSERT_EQ(fl_attention(&attention), FL_OK) << fl_last_error();
+  EXPECT_TRUE(released());
+  for (const uint16_t value : out) EXPECT_EQ(value, bf16(3.0f));
 }
 
 #endif  // __AMX_TILE__

@@ -35,7 +35,7 @@ def permute_kernel(x, out, n, A: tl.constexpr, B: tl.constexpr, C: tl.constexpr,
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.uint8])
-@pytest.mark.parametrize("shape", [(3, 5, 7), (4, 16, 64), (10, 3, 100), (2, 2, 33)])
+@pytest.mark.parametrize("shape", [(3, 5, 7), (4, 16, 64), (10, 3, 100), (2, 2, 33), (40, 300, 64)])
 def test_permuted_copy_over_flat_positions(shape, dtype):
     x = torch.randint(0, 200, shape).to(dtype)
     out = torch.zeros(shape[1], shape[0], shape[2], dtype=dtype)
@@ -53,7 +53,7 @@ def flat_rows_kernel(x, index, out, n, rows, N: tl.constexpr, BLOCK: tl.constexp
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32])
-@pytest.mark.parametrize("row", [7, 16, 100, 256])
+@pytest.mark.parametrize("row", [7, 16, 100, 256, 3000])
 def test_rows_by_an_index_over_flat_positions(row, dtype):
     """What the index holds beyond the end must not be followed."""
     x = torch.randn(13, row)
@@ -62,6 +62,15 @@ def test_rows_by_an_index_over_flat_positions(row, dtype):
     out = torch.zeros(37 * row)
     flat_rows_kernel[(triton.cdiv(out.numel(), 512),)](x, index, out, out.numel(), 13, N=row, BLOCK=512)
     assert torch.equal(out.view(37, row), x[index[:37].long()])
+
+
+@pytest.mark.parametrize("row", [16, 128, 200, 512])
+def test_flat_rows_by_an_index_are_all_read_before_they_are_overwritten(row):
+    count = 1024 // row
+    x, index = torch.randn(count, row), torch.arange(count - 1, -1, -1)
+    expected = x[index]
+    flat_rows_kernel[(1,)](x, index, x, count * row, count, N=row, BLOCK=1024)
+    assert torch.equal(x, expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32])

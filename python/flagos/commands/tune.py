@@ -7,6 +7,7 @@ What was measured is kept in --results: the same command goes on where it stoppe
 (--also) take part in the decision. An operator goes to a target that was at least --least times as fast as PyTorch's
 CPU kernels in every case on every kind of processor measured; its line of the conf file gives the figures. So one case
 in which all targets are slower settles an operator, and the rest is not measured unless --all-cases asks for it.
+Random operators are left out: another target draws other numbers from the same seed.
 Progress goes to stderr. Let the machine do nothing else meanwhile: two threads that wait for a third program are what
 is measured then.
 """
@@ -147,6 +148,8 @@ def _of_operator(
     where: dict[str, Any],
     arguments: argparse.Namespace,
 ) -> Iterator[Result]:
+    import torch
+
     try:
         from flagos.route_tuning import calls
     except ModuleNotFoundError as error:
@@ -158,7 +161,9 @@ def _of_operator(
         return [size for size in sizes if (name, dtype, size, *where.values()) not in known]
 
     operator, dtypes = calls.overload(name), [word.strip() for word in arguments.dtypes.split(",")]
-    if operator is None or not any(map(missing, dtypes)):
+    if operator is None or torch.Tag.nondeterministic_seeded in operator.tags:
+        return
+    if not any(map(missing, dtypes)):
         return  # known without a look at its calls, which take longer to make
     for dtype in _dtypes(name, dtypes):
         text = str(dtype).removeprefix("torch.")

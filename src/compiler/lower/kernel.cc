@@ -15,14 +15,16 @@ const Type kI64 = Type::of(Scalar::kI64);
 
 }  // namespace
 
-Kernel::Kernel(const ttir::Function& function, const Target& target, const std::map<size_t, int64_t>& constants)
+Kernel::Kernel(const ttir::Function& function, const Target& target, const std::map<size_t, int64_t>& constants,
+               bool groups)
     : function_(function),
       target_(target),
       constants_(constants),
       schedule_(make_schedule(function)),
       layout_(function, schedule_, constants),
       users_(find_users(function)),
-      shared_{module_, target_, schedule_, Elementwise(module_, target_), {}, {}, {}, {}, 0, {}, {}} {
+      shared_{module_, target_, schedule_, Elementwise(module_, target_), {}, {}, {}, {}, {}, 0, {}, 1, {}, {}, {}},
+      groups_allowed_(groups) {
   for (const auto& [value, why] : schedule_.why_stored) {
     if (value->producer == nullptr) continue;
     shared_.report.general(place_of(*value->producer) + " (" + shape_text(value->type.shape) +
@@ -80,6 +82,41 @@ void Kernel::prologue() {
   for (const char* axis : {"x", "y", "z"})
     entry_.line(formatted("%%start.%s = trunc i64 %%first.%s to i32", axis, axis));
   entry_.line("%any = icmp ult i64 %first, %last");
+  if (groups_allowed_) find_groups();
+}
+
+// Groups pay where a row of a tile is short. They are as wide as rows of which the CPU's own prefetching makes the
+// most, and no wider than what exact code can keep in scratch.
+void Kernel::find_groups() {
+  constexpr int64_t kLongestRow = 512;  // positions of one program
+  constexpr int64_t kPositions = 2048;  // of a group
+  constexpr int64_t kElements = int64_t{1} << 17;
+  std::optional<ProgramGroups> groups = find_program_groups(function_, axes_[0]);
+  if (!groups || groups->extent > kLongestRow || groups->extent % target_.lanes != 0) return;
+  int64_t most = 1;
+  for (const auto& [block, dimension] : groups->dimension) most = std::max(most, block->type.elements());
+  if (most == groups->extent) return;  // one row
+  const int64_t size = std::min(kPositions / groups->extent, kElements / most);
+  if (size < 2) return;
+  shared_.groups = std::move(groups);
+  shared_.group = size;
+  shared_.group_positions = "%positions";
+  shared_.report.general(formatted("up to %lld programs that are neighbours along axis %zu run as one",
+                                   static_cast<long long>(size), axes_[0]));
+}
+
+// How many programs this turn of the program loop takes: those of one row of the grid that are left.
+void Kernel::begin_group() {
+  const char axis = "xyz"[axes_[0]];
+  const Type kI32 = Type::of(Scalar::kI32);
+  const std::string here = shared_.ops.convert("zext", kI32, kI64, formatted("%%pid.%c", axis), 1, *out_);
+  std::string left = shared_.ops.binary("sub", kI64, formatted("%%grid.wide.%zu", axes_[0]), here, 1, *out_);
+  const std::string asked = shared_.ops.binary("sub", kI64, "%last", "%id", 1, *out_);
+  left = shared_.ops.intrinsic("umin", kI64, {left, asked}, 1, *out_);
+  left = shared_.ops.intrinsic("umin", kI64, {left, std::to_string(shared_.group)}, 1, *out_);
+  out_->line("%programs = add i64 " + left + ", 0");
+  out_->line("%programs.id = trunc i64 %programs to i32");
+  out_->line("%positions = mul i64 %programs, " + std::to_string(shared_.groups->extent));
 }
 
 // The ids of the next program by counting up, not by dividing.
@@ -97,6 +134,7 @@ LoweredKernel Kernel::run() {
   Stream body;
   body.label = "program";
   out_ = &body;
+  if (shared_.groups) begin_group();
   const auto& blocks = function_.body->blocks;
   for (size_t i = 1; i < blocks.size(); ++i) labels_[blocks[i]] = module_.fresh_label();
   for (size_t i = 0; i < blocks.size(); ++i) {
@@ -114,7 +152,7 @@ LoweredKernel Kernel::run() {
   }
   text += entry_.text + program_loop() + body.text;
   text += "next:\n";
-  std::string carry = "1";
+  std::string carry = shared_.groups ? "%programs.id" : "1";
   for (size_t place = 0; place < 3; ++place) {
     const char axis = "xyz"[axes_[place]];
     const std::string up = place == 2 ? formatted("%%pid.%c.next", axis) : formatted("%%%c.up", axis);
@@ -125,8 +163,8 @@ LoweredKernel Kernel::run() {
     carry = formatted("%%%c.carry", axis);
     text += formatted("  %s = zext i1 %%%c.wraps to i32\n", carry.c_str(), axis);
   }
+  text += std::string("  %id.next = add i64 %id, ") + (shared_.groups ? "%programs" : "1") + "\n";
   text +=
-      "  %id.next = add i64 %id, 1\n"
       "  %more = icmp ult i64 %id.next, %last\n"
       "  br i1 %more, label %program, label %exit\n"
       "exit:\n"
@@ -291,7 +329,10 @@ void Kernel::scalar_store(const Operation& op) {
 }
 
 LoweredKernel lower(const ttir::Module& module, const Target& target, const std::map<size_t, int64_t>& constants) {
-  return Kernel(module.function, target, constants).run();
+  Kernel grouped(module.function, target, constants, true);
+  LoweredKernel lowered = grouped.run();
+  if (!grouped.spoiled_by_groups()) return lowered;
+  return Kernel(module.function, target, constants, false).run();
 }
 
 }  // namespace fl::compiler

@@ -30,8 +30,12 @@ LoweredKernel lower(const ttir::Module& module, const Target& target, const std:
 
 class Kernel {
  public:
-  Kernel(const ttir::Function& function, const Target& target, const std::map<size_t, int64_t>& constants);
+  // `groups`: whether programs that stand side by side may run as one, where the kernel allows it.
+  Kernel(const ttir::Function& function, const Target& target, const std::map<size_t, int64_t>& constants, bool groups);
   LoweredKernel run();
+  // Of a kernel that has run: whether it is better without groups of programs, since they move blocks through scratch
+  // or do not make its strips longer.
+  bool spoiled_by_groups() const { return shared_.groups && groups_spoiled_; }
 
  private:
   using Op = ttir::Op;
@@ -40,6 +44,8 @@ class Kernel {
 
   // kernel.cc
   void prologue();
+  void find_groups();
+  void begin_group();
   std::string program_loop();
   void block(const ttir::Block& block);
   void operation(const Operation& op);
@@ -52,6 +58,7 @@ class Kernel {
 
   // kernel_nests.cc: nests and the arena
   int64_t allocate(const Type& type, int until);
+  int64_t allocate(const Value* block, int until);
   int64_t allocate_bytes(int64_t size, int until);
   // Memory that keeps its content from one program to the next, for arena_pointer() alone.
   int64_t allocate_kept(int64_t size);
@@ -65,6 +72,7 @@ class Kernel {
   void store_first(const std::vector<const Value*>& loads, std::vector<const Value*>* stored, bool exact);
   std::vector<const Value*> loads_of(const std::vector<Sink>& sinks) const;
   void store_block(const Value* value);
+  void find_extremes(const Value* block, int64_t slot);
   void store_turned(const Value* block, size_t across, size_t along, int64_t slot);
   void reduce(const Operation& op);
   void scan(const Operation& op);
@@ -76,8 +84,10 @@ class Kernel {
   // Loops over the dimensions in their order, but for `fastest`, which is innermost.
   static std::vector<size_t> natural_order(const std::vector<int64_t>& shape, size_t fastest);
   static const Value* block_of(const Sink& sink);
+  static const Value* where_of(const Sink& sink);  // a block of that shape that grows with a group of programs
+  void keep_to_group(Nest* nest, const std::vector<Sink>& sinks);
   size_t strips_of(const Sink& sink) const;  // the dimension that they run along
-  void make_loops(Nest* nest, const Sink& sink, bool one_by_one = false) const;
+  void make_loops(Nest* nest, const Sink& sink, bool one_by_one = false);
   static void loops_over(Nest* nest, const std::vector<int64_t>& shape);  // row-major
 
   // kernel_dot.cc
@@ -169,6 +179,8 @@ class Kernel {
   int64_t kept_ = 0;  // bytes behind the arena
   int position_ = 0;
   bool ordered_ = false;
+  bool groups_allowed_;
+  bool groups_spoiled_ = false;
   std::array<size_t, 3> axes_ = {0, 1, 2};  // of the grid, the one that is counted first in front
 };
 

@@ -21,6 +21,13 @@ int64_t Kernel::allocate(const Type& type, int until) {
   return allocate_bytes(type.elements() * element, until);
 }
 
+// Of all programs of a group.
+int64_t Kernel::allocate(const Value* block, int until) {
+  Type type = block->type;
+  type.shape = shared_.shape_of(block);
+  return allocate(type, until);
+}
+
 int64_t Kernel::allocate_bytes(int64_t bytes, int until) {
   const int64_t size = (bytes + 63) / 64 * 64;
   std::sort(live_slots_.begin(), live_slots_.end(),
@@ -33,7 +40,8 @@ int64_t Kernel::allocate_bytes(int64_t bytes, int until) {
   live_slots_.push_back({offset, size, until});
   shared_.fastest.erase(offset);
   arena_ = std::max(arena_, offset + size);
-  if (arena_ > kLargestArena)
+  if (shared_.groups && arena_ > kLargestArena / 8) groups_spoiled_ = true;
+  if (arena_ > kLargestArena && !shared_.groups)
     fail(FL_UNSUPPORTED, "this kernel needs more than 64 MiB of scratch memory a thread; use smaller blocks");
   return offset;
 }
@@ -51,7 +59,7 @@ void Kernel::expire(int position) {
 }
 
 int64_t Kernel::allocate_block(const Value* block, int until) {
-  const int64_t slot = allocate(block->type, until);
+  const int64_t slot = allocate(block, until);
   shared_.fastest[slot] = layout_.fastest(block);
   return slot;
 }
@@ -79,10 +87,33 @@ size_t Kernel::strips_of(const Sink& sink) const {
   return laid_out ? slot->second : layout_.fastest(block_of(sink));
 }
 
-void Kernel::make_loops(Nest* nest, const Sink& sink, bool one_by_one) const {
-  const Value* block = block_of(sink);
+const ttir::Value* Kernel::where_of(const Sink& sink) {
+  return sink.store != nullptr ? sink.store->operands[0] : block_of(sink);
+}
+
+void Kernel::make_loops(Nest* nest, const Sink& sink, bool one_by_one) {
+  const std::vector<int64_t> shape = shared_.shape_of(where_of(sink));
   const size_t fastest = strips_of(sink);
-  nest->make_loops(block->type.shape, natural_order(block->type.shape, fastest), fastest, one_by_one);
+  nest->make_loops(shape, natural_order(shape, fastest), fastest, one_by_one);
+  keep_to_group(nest, {sink});
+}
+
+// Of the positions of a whole group those of the programs that run now, as far as the stores' masks let them through: a
+// row of a group is mostly as long as a row in memory, and what is beyond would seem to overlap the next one.
+void Kernel::keep_to_group(Nest* nest, const std::vector<Sink>& sinks) {
+  if (!shared_.groups) return;
+  auto grown = shared_.groups->dimension.find(where_of(sinks[0]));
+  if (grown == shared_.groups->dimension.end()) return;
+  std::vector<const Value*> masks;
+  for (const Sink& sink : sinks)
+    if (sink.store != nullptr && sink.store->operands.size() > 2) masks.push_back(sink.store->operands[2]);
+  std::string limit = shared_.group_positions;
+  if (masks.size() == sinks.size()) {
+    bool exactly = false;
+    const std::string live = nest->live_counts(masks, &exactly)[grown->second];
+    if (!live.empty()) limit = shared_.ops.intrinsic("smin", Type::of(Scalar::kI64), {limit, live}, 1, nest->before());
+  }
+  nest->restrict(grown->second, limit, true);
 }
 
 void Kernel::loops_over(Nest* nest, const std::vector<int64_t>& shape) {
@@ -91,6 +122,7 @@ void Kernel::loops_over(Nest* nest, const std::vector<int64_t>& shape) {
 }
 
 void Kernel::store_block(const Value* value) {
+  groups_spoiled_ = true;
   const int64_t slot = slot_of_result(value);
   emit({{nullptr, value, slot}});
   shared_.slots[value] = slot;
@@ -125,6 +157,7 @@ std::vector<const ttir::Value*> Kernel::loads_of(const std::vector<Sink>& sinks)
 void Kernel::store_first(const std::vector<const Value*>& loads, std::vector<const Value*>* stored, bool exact) {
   for (const Value* load : loads) {
     if (shared_.slots.contains(load)) continue;
+    groups_spoiled_ = groups_spoiled_ || !exact;
     const int64_t slot = allocate_block(load, position_);
     const Sink sink{nullptr, load, slot};
     if (exact) {
@@ -181,13 +214,13 @@ void Kernel::write_nest(Nest& nest, const std::function<void()>& otherwise) {
 }
 
 void Kernel::emit(std::vector<Sink> sinks) {
-  const Value* first = sinks[0].store != nullptr ? sinks[0].store->operands[1] : sinks[0].value;
-  const std::vector<int64_t>& shape = first->type.shape;
+  const std::vector<int64_t> shape = shared_.shape_of(where_of(sinks[0]));
   size_t along = strips_of(sinks[0]);
   auto nest_with = [&](bool runs) {
     auto nest = std::make_unique<Nest>(shared_, Nest::Mode::kFast);
     nest->make_loops(shape, natural_order(shape, along), along, false, runs);
     nest->before().label = out_->label;
+    keep_to_group(nest.get(), sinks);
     return nest;
   };
   auto make_nest = [&] {
@@ -197,25 +230,39 @@ void Kernel::emit(std::vector<Sink> sinks) {
     return nest;
   };
   if (const auto unit = nest_with(false)->stored_along(sinks); unit && shape[*unit] >= target_.lanes) along = *unit;
+  if (shared_.groups && sinks[0].store != nullptr)
+    groups_spoiled_ = groups_spoiled_ || shared_.groups->dimension.at(where_of(sinks[0])) != along;
   std::vector<const Value*> stored;
   std::unique_ptr<Nest> nest = make_nest();
   size_t across = 0;
   for (const Value* block : nest->find_turned(sinks, &across)) {
     if (block == sinks[0].value && sinks.size() == 1 && !sinks[0].as)
       return store_turned(block, across, along, sinks[0].slot);
-    const int64_t slot = allocate(block->type, position_);
+    const int64_t slot = allocate(block, position_);
     shared_.fastest[slot] = along;
     store_turned(block, across, along, slot);
     shared_.slots[block] = slot;
     stored.push_back(block);
   }
   if (!stored.empty()) nest = make_nest();
-  const std::vector<const Value*> blocked = nest->check_overlap(sinks);
+  std::vector<const Value*> blocked = nest->check_overlap(sinks);
   if (nest->unknown_store() && sinks.size() > 1) {  // each in its own nest, so that their order stays
     store_first(loads_of(sinks), &stored, false);
     for (const Sink& sink : sinks) emit({sink});
     for (const Value* value : stored) shared_.slots.erase(value);
     return;
+  }
+  if (const auto names = nest->find_row_names(blocked); !names.empty()) {
+    for (const Value* block : names) {
+      if (shared_.slots.contains(block)) continue;
+      const int64_t slot = allocate_block(block, position_);
+      emit({{nullptr, block, slot}});
+      shared_.slots[block] = slot;
+      stored.push_back(block);
+      find_extremes(block, slot);
+    }
+    nest = make_nest();
+    blocked = nest->check_overlap(sinks);
   }
   if (!blocked.empty()) {
     store_first(blocked, &stored, false);
@@ -225,12 +272,56 @@ void Kernel::emit(std::vector<Sink> sinks) {
   describe(sinks, *nest);
   nest->map(sinks);
   write_nest(*nest, [&] { emit_exact(sinks); });
-  for (const Value* value : stored) shared_.slots.erase(value);
+  for (const Value* value : stored) shared_.slots.erase(value), shared_.extremes.erase(value);
+}
+
+// Of a block in scratch.
+void Kernel::find_extremes(const Value* block, int64_t slot) {
+  const Type kI64 = Type::of(Scalar::kI64);
+  const Type element = block->type.pointer ? kI64 : block->type.element();
+  const int64_t count = block->type.elements();
+  const int width = static_cast<int>(std::min<int64_t>(count, target_.lanes));
+  const std::string type = llvm_type(element, width);
+  auto strip = [&](Stream& out, const std::string& position) {
+    const std::string place = module_.fresh();
+    const std::string loaded = module_.fresh();
+    out.line(place + " = getelementptr " + llvm_type(element, 1) + ", ptr " + arena_pointer(slot, out) + ", i64 " +
+             position);
+    out.line(loaded + " = load " + type + ", ptr " + place + ", align " +
+             std::to_string(ttir::bytes_of(element.scalar)));
+    return loaded;
+  };
+  const std::string first = strip(*out_, "0");
+  std::vector<Carried> found{{type, first}, {type, first}};
+  const char* const names[] = {"smin", "smax"};
+  if (count > width) {
+    counted_loop(module_, shared_.ops, *out_, std::to_string(width), std::to_string(count), width, false, &found,
+                 [&](Stream& body, const std::string& position) {
+                   const std::string here = strip(body, position);
+                   for (size_t i : {0, 1})
+                     found[i].current = shared_.ops.intrinsic(names[i], element, {found[i].current, here}, width, body);
+                 });
+  }
+  std::string results[2];
+  for (size_t i : {0, 1}) {
+    results[i] = found[i].current;
+    if (width > 1) {
+      const std::string function =
+          formatted("@llvm.vector.reduce.%s.v%di%d", names[i], width, ttir::bits_of(element.scalar));
+      module_.declare(llvm_type(element, 1) + " " + function + "(" + type + ")");
+      results[i] = module_.fresh();
+      out_->line(results[i] + " = call " + llvm_type(element, 1) + " " + function + "(" + type + " " +
+                 found[i].current + ")");
+    }
+    if (element.scalar != Scalar::kI64) results[i] = shared_.ops.convert("sext", element, kI64, results[i], 1, *out_);
+  }
+  shared_.extremes[block] = {results[0], results[1]};
 }
 
 // A block whose loads run along `across` into scratch, where it is contiguous along `along`.
 void Kernel::store_turned(const Value* block, size_t across, size_t along, int64_t slot) {
   const Sink sink{nullptr, block, slot};
+  groups_spoiled_ = true;
   Nest nest(shared_, Nest::Mode::kFast);
   std::vector<size_t> order = natural_order(block->type.shape, along);
   std::erase(order, across);

@@ -20,6 +20,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "compiler/analysis/program_groups.h"
 #include "compiler/analysis/schedule.h"
 #include "compiler/lower/counted_loop.h"
 #include "compiler/lower/elementwise.h"
@@ -27,6 +28,12 @@
 #include "compiler/lower/report.h"
 
 namespace fl::compiler {
+
+// The least and the greatest element of a block of integers or addresses, i64.
+struct Extremes {
+  std::string low;
+  std::string high;
+};
 
 // What is known outside of nests, shared by all of a kernel.
 struct Surroundings {
@@ -38,11 +45,23 @@ struct Surroundings {
   std::unordered_map<const ttir::Value*, int64_t> slots;        // a stored block's offset in the arena, in bytes
   std::unordered_map<int64_t, size_t> fastest;  // by offset: the dimension that is innermost there, if not the last
   std::unordered_map<const ttir::Value*, std::string>
-      induction_total;  // of Schedule::inductions; i64, in bytes or elements
-  int loops = 0;        // of the kernel's own that are open
+      induction_total;                                        // of Schedule::inductions; i64, in bytes or elements
+  std::unordered_map<const ttir::Value*, Extremes> extremes;  // of blocks that have been looked through
+  int loops = 0;                                              // of the kernel's own that are open
+  std::optional<ProgramGroups> groups;                        // of programs that run as one
+  int64_t group = 1;                                          // how many at most
+  std::string group_positions;                                // i64: of those that run now, all together
   // Bases whose next row prefetch_next has asked for, and the entry() of the nest that did.
   std::unordered_map<const ttir::Value*, std::string> fetched;
   Report report;
+
+  // The positions that a nest goes over: more than the block's own where programs run in groups.
+  std::vector<int64_t> shape_of(const ttir::Value* block) const {
+    std::vector<int64_t> shape = block->type.shape;
+    if (groups)
+      if (auto grown = groups->dimension.find(block); grown != groups->dimension.end()) shape[grown->second] *= group;
+    return shape;
+  }
 };
 
 // An i64 that is the same during the whole nest.
@@ -127,8 +146,9 @@ class Nest {
                   bool one_by_one = false, bool runs = false);
   // Loops of one's own, with strips of `lanes`: `at` is a block's position in terms of them.
   void set_loops(std::vector<Loop> loops, size_t vector_loop, Coordinates at, int lanes);
-  // Only positions below `limit` (i64, from 0 to the extent) along the dimension are done.
-  void restrict(size_t dimension, const std::string& limit);
+  // Only positions below `limit` (i64, up to the extent) along the dimension are done. `whole`: strips either end there
+  // or have masks of their own.
+  void restrict(size_t dimension, const std::string& limit, bool whole = false);
   // A remainder whose operands are affine is taken to be its left operand; that this is so is among the guards. For
   // kernels whose last block wraps round to the first rows, so that loads need no mask.
   void assume_small_remainders() { small_remainders_ = true; }
@@ -147,6 +167,9 @@ class Nest {
 
   // ---- Assumptions. `check_overlap` returns the loads that must be done before the nest even in fast mode.
   std::vector<const ttir::Value*> check_overlap(const std::vector<Sink>& sinks);
+  // Of loads that check_overlap has returned: the small blocks that name where their rows lie. Where the extremes of
+  // all of these are known, it is known too what the loads may touch.
+  std::vector<const ttir::Value*> find_row_names(const std::vector<const ttir::Value*>& loads);
   // How many leading positions along each dimension the masks let through, i64 in before(); "" where they say nothing.
   // `exactly`: whether the masks are true everywhere below the counts.
   std::vector<std::string> live_counts(const std::vector<const ttir::Value*>& masks, bool* exactly);
@@ -186,6 +209,7 @@ class Nest {
   Term term_operation(const char* instruction, const Term& a, const Term& b);
   void guard(const std::string& predicate, const Term& a, const Term& b);
   std::pair<Term, Term> range(const Form& form, const Term* inner_extent = nullptr);
+  Term extent_of(size_t loop);
   struct Access {
     const ttir::Value* value;
     Form address;
@@ -201,7 +225,8 @@ class Nest {
     const ttir::Value* value;
     Coordinates at;
     bool steps = false;    // grows by one from lane to lane of a run; else the same in all of its lanes
-    bool natural = false;  // not negative; lies from low to high
+    bool natural = false;  // not negative
+    bool bounded = false;  // lies from low to high
     Term low = {};
     Term high = {};
     std::vector<MaskAt> masks = {};  // of loads that it rests on: where they are off it means nothing
@@ -222,6 +247,10 @@ class Nest {
   Piece computed_row(size_t position);
   Coordinates at_first(const Coordinates& at);
   Piece run_mask();
+  void set_bounds(ComputedPosition* position, const Term& low, const Term& high);
+  bool bound_runs(const std::vector<Sink>& sinks);
+  std::string run_end(const Piece& start, const std::string& stop, Stream& head);
+  bool turns_each_run(const ComputedPosition& position) const;
   bool divides_along(const ttir::Operation& op, const Coordinates& at) const;
 
   // nest_index.cc
@@ -322,6 +351,7 @@ class Nest {
   // nest_prefetch.cc
   void prefetch(const ttir::Operation& load, const Form& form, int64_t size, const std::string& pointer, int copy,
                 Stream& out);
+  void prefetch_runs(const Form& form, const std::string& pointer, Stream& out);
   void prefetch_rows(const Form& form, int64_t size, const std::string& pointer, Stream& out);
   void prefetch_next(const ttir::Operation& load, int64_t size, const std::string& pointer, Stream& out);
   void prefetch_at(const std::string& pointer, const Term& distance, Stream& out);
@@ -392,6 +422,7 @@ class Nest {
   bool turned_ = false;               // of map_turned
   std::optional<size_t> restricted_;  // dimension
   std::string restriction_;           // i64
+  bool whole_ = false;                // no strip needs a mask for it
   std::vector<Stream*> streams_;
   std::vector<std::string> guards_;
   std::map<std::string, bool> guard_texts_;
@@ -400,6 +431,7 @@ class Nest {
   std::map<std::string, std::string> terms_;   // level-0 arithmetic, so that equal terms have one name
   std::map<std::string, Coordinates> mapped_;  // through reshapes whose positions are computed
   std::set<std::string> seen_;                 // by find_loads
+  std::vector<Access> unbounded_;              // loads that it found, which may be anywhere
   bool analysing_ = true;                      // until loops are being written
   bool only_numbers_ = false;                  // see Note [Extremes of numbers]
   bool elementary_ = false;                    // an exponential or the like is computed; known when loops are written

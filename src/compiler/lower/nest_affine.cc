@@ -87,6 +87,15 @@ Form Nest::sum(const Form& a, const Form& b, bool plus) {
   return form;
 }
 
+// Positions of a loop that are done.
+Term Nest::extent_of(size_t loop) {
+  const Term all{true, loops_[loop].extent, ""};
+  if (!restricted_) return all;
+  const std::vector<int64_t>& along = coordinates_[*restricted_].coefficients;
+  const bool alone = along[loop] == 1 && std::count(along.begin(), along.end(), 0) + 1 == std::ssize(along);
+  return alone ? Term{false, 0, restriction_} : all;
+}
+
 // Of a form that is bounded().
 std::pair<Term, Term> Nest::range(const Form& form, const Term* inner_extent) {
   Term low = form.base;
@@ -128,7 +137,7 @@ std::pair<Term, Term> Nest::range(const Form& form, const Term* inner_extent) {
   for (size_t l = 0; l < loops_.size(); ++l) {
     const Term& c = form.coefficients[l];
     if (c.is(0) || done[l]) continue;
-    Term last{true, loops_[l].extent - 1, ""};
+    Term last = subtract(extent_of(l), {true, 1, ""});
     if (inner_extent != nullptr && l == vector_loop_) last = *inner_extent;
     const Term span = multiply(c, last);
     if (span.known) {
@@ -346,10 +355,13 @@ void Nest::find_loads(const Value* value, const Coordinates& at, std::vector<con
   if (value->producer == nullptr || !seen_.insert(key(value, at, -1)).second) return;
   const ttir::Operation& op = *value->producer;
   if (op.op == Op::kLoad) {
-    if (const std::optional<Form> form = affine(op.operands[0], at); form && bounded(*form)) {
-      loads->push_back({value, *form, ttir::bytes_of(value->type.scalar)});
+    const std::optional<Form> form = affine(op.operands[0], at);
+    const Access access{value, form.value_or(Form{}), ttir::bytes_of(value->type.scalar)};
+    if (form && bounded(*form)) {
+      loads->push_back(access);
     } else if (std::find(affine_less->begin(), affine_less->end(), value) == affine_less->end()) {
       affine_less->push_back(value);
+      if (form) unbounded_.push_back(access);
     }
   }
   for (size_t i = 0; i < op.operands.size(); ++i)
@@ -413,7 +425,7 @@ void Nest::guard_apart(const Access& a, const Access& b) {
         same = both(same, compare("sge", x, least));
       }
       if (same == "false") break;
-      least = multiply(x, {true, loops_[l].extent, ""});
+      least = multiply(x, extent_of(l));
     }
   }
   if (same != "false") apart = instruction("or i1 " + apart + ", " + same);
@@ -424,6 +436,18 @@ std::vector<const Value*> Nest::check_overlap(const std::vector<Sink>& sinks) {
   std::vector<const Value*> affine_less;
   std::vector<Access> loads;
   std::vector<Access> stores;
+  auto find_all = [&] {
+    affine_less.clear();
+    loads.clear();
+    seen_.clear();
+    unbounded_.clear();
+    for (const Sink& sink : sinks) {
+      if (sink.store == nullptr) continue;
+      for (const Value* operand : sink.store->operands) find_loads(operand, coordinates_, &affine_less, &loads);
+    }
+  };
+  find_all();
+  if (bound_runs(sinks)) find_all();
   for (const Sink& sink : sinks) {
     if (sink.store == nullptr) continue;
     if (const std::optional<Form> form = affine(sink.store->operands[0], coordinates_); form && bounded(*form)) {
@@ -431,7 +455,6 @@ std::vector<const Value*> Nest::check_overlap(const std::vector<Sink>& sinks) {
     } else {
       unknown_store_ = true;
     }
-    for (const Value* operand : sink.store->operands) find_loads(operand, coordinates_, &affine_less, &loads);
   }
   if (unknown_store_) {
     for (const Access& load : loads) {
@@ -441,6 +464,15 @@ std::vector<const Value*> Nest::check_overlap(const std::vector<Sink>& sinks) {
     return affine_less;
   }
   if (mode_ == Mode::kExact) return affine_less;
+  for (const std::vector<Access>* all : {&loads, &stores}) {
+    for (const Access& access : *all) {
+      for (const auto& [position, c] : access.address.computed) {
+        if (c.known) continue;
+        guard("sle", c, {true, kLargestCoefficient, ""});
+        guard("sge", c, {true, -kLargestCoefficient, ""});
+      }
+    }
+  }
   for (size_t s = 0; s < stores.size(); ++s) {
     for (const Access& load : loads) guard_apart(stores[s], load);
     for (size_t t = s + 1; t < stores.size(); ++t) guard_apart(stores[s], stores[t]);

@@ -68,9 +68,10 @@ void Nest::set_loops(std::vector<Loop> loops, size_t vector_loop, Coordinates at
   streams_[0] = &before_;
 }
 
-void Nest::restrict(size_t dimension, const std::string& limit) {
+void Nest::restrict(size_t dimension, const std::string& limit, bool whole) {
   restricted_ = dimension;
   restriction_ = limit;
+  whole_ = whole;
   const Index& index = coordinates_[dimension];
   for (size_t l = 0; l < loops_.size(); ++l) {
     const int64_t c = index.coefficients[l];
@@ -179,8 +180,8 @@ Index Nest::flatten(const std::vector<int64_t>& shape, const Coordinates& at) {
 // Where an element of a block is in its slot, in elements.
 Index Nest::arena_index(const ttir::Value* block, int64_t slot, const Coordinates& at) {
   auto known = shared_.fastest.find(slot);
-  if (known == shared_.fastest.end()) return flatten(block->type.shape, at);
-  std::vector<int64_t> shape = block->type.shape;
+  if (known == shared_.fastest.end()) return flatten(shared_.shape_of(block), at);
+  std::vector<int64_t> shape = shared_.shape_of(block);
   Coordinates turned = at;
   const auto fastest = static_cast<std::ptrdiff_t>(known->second);
   std::rotate(shape.begin() + fastest, shape.begin() + fastest + 1, shape.end());

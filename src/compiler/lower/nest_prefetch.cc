@@ -32,7 +32,25 @@ void Nest::prefetch_at(const std::string& pointer, const Term& distance, Stream&
 void Nest::prefetch(const ttir::Operation& load, const Form& form, int64_t size, const std::string& pointer, int copy,
                     Stream& out) {
   if (mode_ == Mode::kExact || copy * lanes_ * size % kCacheLine != 0) return;
+  if (run_) return prefetch_runs(form, pointer, out);
   loops_.size() > 1 ? prefetch_rows(form, size, pointer, out) : prefetch_next(load, size, pointer, out);
+}
+
+// Runs that lie far apart, at a stride: the CPU sees nothing in them either. A permuted copy of 2048 x 2048 takes 0.63
+// of the time; in the second cache it would take 1.3 (Zen 4). What is asked for beyond the end of a larger quotient is
+// not needed; that is one in many.
+void Nest::prefetch_runs(const Form& form, const std::string& pointer, Stream& out) {
+  constexpr int64_t kAhead = 8;                    // runs
+  constexpr int64_t kLongestRun = 512;             // positions
+  constexpr int64_t kCached = int64_t{512} << 10;  // bytes
+  if (run_->divisor > kLongestRun) return;
+  for (const auto& [position, c] : form.computed) {
+    if (!turns_each_run(computed_[position])) continue;
+    if (!c.known || std::abs(c.value) <= 2 * kCacheLine) return;
+    const Term& high = computed_[position].high;
+    if (high.known && high.value * std::abs(c.value) < kCached) return;
+    return prefetch_at(pointer, multiply(c, {true, kAhead, ""}), out);
+  }
 }
 
 // Pieces of rows that are far apart in memory are nothing that the CPU could foresee: a sum of 4096 x 1024 over the

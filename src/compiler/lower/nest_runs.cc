@@ -3,14 +3,16 @@
 // Note [Computed positions]: an index that is no sum of loop positions may still be the same in all lanes of a strip:
 // the row that tl.load(index + row) names, the quotient of a flat position by a row's length. Its value at one lane is
 // then a scalar, computed outside of the vector loop, and forms count it as a position of its own. What makes this
-// worth while is that addresses built on it are contiguous. Where it lies is mostly not known before the nest, so such
-// loads cannot be shown to be apart from stores: they are done first, into scratch.
+// worth while is that addresses built on it are contiguous. Where it lies is mostly not known before the nest. Of a few
+// rows, the least and the greatest are found first; else such loads cannot be shown to be apart from stores, and are
+// done first, into scratch.
 //
 // Runs: where a flat position is divided by a constant, the vector loop is cut where the quotient changes. Within a
 // run the quotient is a computed position, and the remainder is one that grows with the lanes. The last strip of a run
 // is masked.
 
 #include <algorithm>
+#include <limits>
 
 #include "base/text.h"
 #include "compiler/lower/nest.h"
@@ -24,6 +26,9 @@ using ttir::Value;
 const Type kI32 = Type::of(Scalar::kI32);
 const Type kI64 = Type::of(Scalar::kI64);
 constexpr int64_t kShortestRun = 4;  // below, gathers cost no more
+constexpr int64_t kFarthestRow = int64_t{1} << 31;
+constexpr int64_t kLongRun = 128;  // positions: looking at each run first costs less than a copy
+constexpr int64_t kFewRows = 256;  // that are cheaply looked through
 
 bool is_division(Op op) { return op == Op::kDivSI || op == Op::kDivUI || op == Op::kRemSI || op == Op::kRemUI; }
 bool is_remainder(Op op) { return op == Op::kRemSI || op == Op::kRemUI; }
@@ -104,6 +109,7 @@ std::optional<Form> Nest::quotient(const ttir::Operation& op, const Coordinates&
   if (!dividend) return std::nullopt;
   ComputedPosition position{op.result(), at};
   position.natural = true;
+  position.bounded = true;
   if (is_remainder(op.op)) {
     position.steps = along;
     position.low = {true, 0, ""};
@@ -120,6 +126,9 @@ std::optional<Form> Nest::computed_form(ComputedPosition position) {
   const Type& type = position.value->type;
   if (!type.pointer && (type.holds_float() || type.scalar == Scalar::kI1)) return std::nullopt;
   if (!position.steps && !steady(position.value, position.at, &position.masks)) return std::nullopt;
+  if (auto known = shared_.extremes.find(position.value); known != shared_.extremes.end()) {
+    set_bounds(&position, {false, 0, known->second.low}, {false, 0, known->second.high});
+  }
   Form form = constant_form(0);
   form.computed[computed_.size()] = {true, 1, ""};
   computed_.push_back(std::move(position));
@@ -128,16 +137,15 @@ std::optional<Form> Nest::computed_form(ComputedPosition position) {
 
 bool Nest::bounded(const Form& form) const {
   return std::all_of(form.computed.begin(), form.computed.end(),
-                     [this](const auto& part) { return computed_[part.first].natural; });
+                     [this](const auto& part) { return computed_[part.first].bounded; });
 }
 
 // Known never to be negative.
 bool Nest::natural(const Form& form) const {
   auto positive = [](const Term& term) { return term.known && term.value >= 0; };
-  return positive(form.base) && bounded(form) &&
-         std::all_of(form.coefficients.begin(), form.coefficients.end(), positive) &&
+  return positive(form.base) && std::all_of(form.coefficients.begin(), form.coefficients.end(), positive) &&
          std::all_of(form.computed.begin(), form.computed.end(),
-                     [&](const auto& part) { return positive(part.second); });
+                     [&](const auto& part) { return computed_[part.first].natural && positive(part.second); });
 }
 
 // What a form grows by from lane to lane.
@@ -146,6 +154,121 @@ Term Nest::lane_step(const Form& form) {
   for (const auto& [position, c] : form.computed)
     if (computed_[position].steps) step = add(step, c);
   return step;
+}
+
+// A quotient by the length of a run, or what is left of one: it grows by one from run to run.
+bool Nest::turns_each_run(const ComputedPosition& position) const {
+  const ttir::Operation* op = position.value->producer;
+  if (position.steps || op == nullptr) return false;
+  if (is_remainder(op->op)) op = op->operands[0]->producer;
+  if (op == nullptr || !is_division(op->op) || is_remainder(op->op) || !divides_along(*op, position.at)) return false;
+  return static_cast<int64_t>(uniform_source(op->operands[1])->producer->constant) == run_->divisor;
+}
+
+// The least and the greatest of each computed position that loads rest on and nothing is known of, by a loop over the
+// runs, behind the guards so far. Whether some were found.
+bool Nest::bound_runs(const std::vector<Sink>& sinks) {
+  if (!run_ || vector_loop_ != 1 || run_->divisor < kLongRun) return false;
+  std::vector<size_t> open;
+  for (const Access& access : unbounded_) {
+    for (const auto& [number, c] : access.address.computed) {
+      if (computed_[number].bounded) continue;
+      if (computed_[number].steps) return false;
+      if (std::find(open.begin(), open.end(), number) == open.end()) open.push_back(number);
+    }
+  }
+  if (open.empty()) return false;
+  // Where the nest stops: beyond, indices must not be followed.
+  std::vector<std::string> ends;
+  for (const Sink& sink : sinks) {
+    if (sink.store == nullptr || sink.store->operands.size() < 3) continue;
+    std::vector<Atom> parts;
+    atoms(sink.store->operands[2], coordinates_, &parts);
+    for (const Atom& atom : parts) {
+      if (!stops_.contains(key(atom.value, atom.at, -1))) continue;
+      if (const std::optional<Limit> end = limit(atom); end && end->upper) ends.push_back(end->count);
+    }
+  }
+  const std::string stop = clamped(ends, loops_[vector_loop_].extent, before_);
+  const Piece start = row_value(run_->form);
+  const std::string head_label = module_.fresh_label();
+  const std::string after = module_.fresh_label();
+  Stream head;  // before the branch to it, since what it needs once goes there
+  head.label = head_label;
+  streams_[vector_loop_] = &head;
+  run_from_ = module_.fresh();
+  analysing_ = false;
+  const std::string to = run_end(start, stop, head);
+  struct Bound {
+    const char* extreme;
+    std::string come, gone, found;
+  };
+  std::vector<std::pair<Bound, Bound>> bounds;
+  for (size_t number : open) {
+    const Piece row = computed_row(number);
+    std::pair<Bound, Bound> both_ends{{"smin", {}, {}, {}}, {"smax", {}, {}, {}}};
+    for (Bound* bound : {&both_ends.first, &both_ends.second}) {
+      bound->come = module_.fresh();
+      bound->gone = ops_.intrinsic(bound->extreme, kI64, {bound->come, row.text}, 1, head);
+      bound->found = module_.fresh();
+    }
+    bounds.push_back(both_ends);
+  }
+  analysing_ = true;
+  const std::string more = ops_.compare("icmp", "slt", kI64, to, stop, 1, head);
+  head.line("br i1 " + more + ", label %" + head_label + ", label %" + after);
+  std::string enter = ops_.compare("icmp", "slt", kI64, "0", stop, 1, before_);
+  for (const std::string& holds : guards_) enter = ops_.binary("and", Type::of(Scalar::kI1), enter, holds, 1, before_);
+  const std::string outside = before_.label;
+  before_.line("br i1 " + enter + ", label %" + head_label + ", label %" + after);
+  before_.open(head_label);
+  before_.line(run_from_ + " = phi i64 [ 0, %" + outside + " ], [ " + to + ", %" + head.label + " ]");
+  auto each = [&](const std::function<void(const Bound&)>& write) {
+    for (const auto& [low, high] : bounds) write(low), write(high);
+  };
+  each([&](const Bound& bound) {
+    const std::string least = std::to_string(std::numeric_limits<int64_t>::min());
+    const std::string most = std::to_string(std::numeric_limits<int64_t>::max());
+    before_.line(bound.come + " = phi i64 [ " + (bound.extreme[2] == 'i' ? most : least) + ", %" + outside + " ], [ " +
+                 bound.gone + ", %" + head.label + " ]");
+  });
+  before_.text += head.text;
+  before_.open(after);
+  each([&](const Bound& bound) {
+    before_.line(bound.found + " = phi i64 [ 0, %" + outside + " ], [ " + bound.gone + ", %" + head.label + " ]");
+  });
+  streams_[vector_loop_] = nullptr;
+  run_from_.clear();
+  forget_inside(0);
+  for (size_t i = 0; i < open.size(); ++i)
+    set_bounds(&computed_[open[i]], {false, 0, bounds[i].first.found}, {false, 0, bounds[i].second.found});
+  return true;
+}
+
+void Nest::set_bounds(ComputedPosition* position, const Term& low, const Term& high) {
+  position->bounded = true;
+  position->low = low;
+  position->high = high;
+  if (position->value->type.pointer) return;
+  guard("sge", low, {true, -kFarthestRow, ""});  // so that products with strides do not wrap
+  guard("sle", high, {true, kFarthestRow, ""});
+}
+
+std::vector<const Value*> Nest::find_row_names(const std::vector<const Value*>& loads) {
+  std::vector<const Value*> names;
+  for (const Access& access : unbounded_) {
+    if (std::find(loads.begin(), loads.end(), access.value) == loads.end()) continue;
+    for (const auto& [number, c] : access.address.computed) {
+      const ComputedPosition& position = computed_[number];
+      if (position.bounded) continue;
+      const bool small = position.value->type.tensor && position.value->type.elements() <= kFewRows &&
+                         !shared_.slots.contains(position.value);
+      const bool grown = shared_.groups && shared_.groups->dimension.contains(position.value);
+      if (!small || grown || position.steps) return {};
+      names.push_back(position.value);
+    }
+  }
+  return names;
 }
 
 // In place of the vector loop's position its value at the start of the run.
@@ -272,6 +395,15 @@ Piece Nest::run_mask() {
   return pieces_[name] = {bits, lanes_, level};
 }
 
+// Where the run that starts at run_from_ ends.
+std::string Nest::run_end(const Piece& start, const std::string& stop, Stream& head) {
+  const std::string flat = ops_.binary("add", kI64, start.text, run_from_, 1, head);
+  const std::string rest = ops_.binary("urem", kI64, flat, std::to_string(run_->divisor), 1, head);
+  const std::string left = ops_.binary("sub", kI64, std::to_string(run_->divisor), rest, 1, head);
+  const std::string beyond = ops_.binary("add", kI64, run_from_, left, 1, head);
+  return ops_.intrinsic("smin", kI64, {beyond, stop}, 1, head);
+}
+
 // The vector loop, run after run.
 void Nest::run_loop(Stream& out, const Live& live, int copies, const std::function<void(int)>& body) {
   const int64_t extent = loops_[vector_loop_].extent;
@@ -292,11 +424,7 @@ void Nest::run_loop(Stream& out, const Live& live, int copies, const std::functi
   Stream head;
   head.label = head_label;
   streams_[vector_loop_] = &head;
-  const std::string flat = ops_.binary("add", kI64, start.text, run_from_, 1, head);
-  const std::string rest = ops_.binary("urem", kI64, flat, std::to_string(run_->divisor), 1, head);
-  const std::string left = ops_.binary("sub", kI64, std::to_string(run_->divisor), rest, 1, head);
-  const std::string beyond = ops_.binary("add", kI64, run_from_, left, 1, head);
-  const std::string to = ops_.intrinsic("smin", kI64, {beyond, stop}, 1, head);
+  const std::string to = run_end(start, stop, head);
   const std::string whole = ops_.intrinsic("smin", kI64, {to, full}, 1, head);
   std::string count = ops_.binary("sub", kI64, whole, run_from_, 1, head);
   count = ops_.intrinsic("smax", kI64, {count, "0"}, 1, head);

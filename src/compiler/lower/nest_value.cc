@@ -121,7 +121,7 @@ Piece Nest::load(const ttir::Operation& op, const Coordinates& at, int copy) {
   }
   const bool varies = lanes_ > 1 && (contiguous || address_piece.width > 1);
   if (!run_to_.empty() && (varies || (!on.all && on.piece.width > 1))) on = both(on, {false, run_mask()});
-  if (varies && live_ == nullptr && beyond_restriction()) on = both(on, {false, restriction_mask(copy)});
+  if (varies && live_ == nullptr && !whole_ && beyond_restriction()) on = both(on, {false, restriction_mask(copy)});
   int level = std::max(address_piece.level, on.all ? 0 : std::max(on.piece.level, other.level));
   if (assumed) level = std::max(level, static_cast<int>(vector_loop_) + 1);
   Stream& out = stream(level);

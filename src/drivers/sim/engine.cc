@@ -19,11 +19,13 @@ std::atomic<bool> g_forked{false};  // this process is a child that was forked a
 // The least distance: it holds the usual settings, so that all of them share compiled kernels.
 constexpr uint64_t kLeastDistance = uint64_t{64} << 30;
 
-// Signals are for the program's own threads.
+// Signals are for the program's own threads, but for those that a thread's own instruction raises: blocked, they would
+// end the process without the handler that has something to say about it.
 std::thread start_thread(std::function<void()> body) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  sigset_t blocked, before;
+  sigfillset(&blocked);
+  for (const int own : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP}) sigdelset(&blocked, own);
+  pthread_sigmask(SIG_SETMASK, &blocked, &before);
   try {
     std::thread thread(std::move(body));
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
