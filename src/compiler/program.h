@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "compiler/cache/compiled.h"
-#include "compiler/lower/kernel.h"
+#include "compiler/lower/kernel/kernel.h"
 #include "compiler/target.h"
 #include "compiler/ttir/ir.h"
 #include "flagos/compiler.h"

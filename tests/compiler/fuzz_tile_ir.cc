@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "compiler/lower/kernel.h"
+#include "compiler/lower/kernel/kernel.h"
 #include "compiler/ttir/parser.h"
 #include "compiler/ttir/printer.h"
 #include "compiler/ttir/verifier.h"
