@@ -1,7 +1,7 @@
 // A matrix product while its kernel is being written: where its factors are packed, where its sums lie, and what is
 // counted at run time. See Note [Products] in kernel/product.cc.
-#ifndef FLAGOS_COMPILER_LOWER_PRODUCT_H_
-#define FLAGOS_COMPILER_LOWER_PRODUCT_H_
+#ifndef FLAGOS_COMPILER_LOWER_DOT_PRODUCT_H_
+#define FLAGOS_COMPILER_LOWER_DOT_PRODUCT_H_
 
 #include <string>
 #include <vector>
@@ -76,4 +76,4 @@ struct Product {
 
 }  // namespace fl::compiler
 
-#endif  // FLAGOS_COMPILER_LOWER_PRODUCT_H_
+#endif  // FLAGOS_COMPILER_LOWER_DOT_PRODUCT_H_

@@ -1,6 +1,6 @@
 // Atomic operations on one element, as LLVM instructions. Scalars and the elements of blocks go the same way.
-#ifndef FLAGOS_COMPILER_LOWER_ATOMICS_H_
-#define FLAGOS_COMPILER_LOWER_ATOMICS_H_
+#ifndef FLAGOS_COMPILER_LOWER_INSTRUCTIONS_ATOMICS_H_
+#define FLAGOS_COMPILER_LOWER_INSTRUCTIONS_ATOMICS_H_
 
 #include <string>
 #include <vector>
@@ -16,4 +16,4 @@ std::string atomic_element(LlvmModule& module, Elementwise& ops, const ttir::Ope
 
 }  // namespace fl::compiler
 
-#endif  // FLAGOS_COMPILER_LOWER_ATOMICS_H_
+#endif  // FLAGOS_COMPILER_LOWER_INSTRUCTIONS_ATOMICS_H_

@@ -4,8 +4,8 @@
 // Notes that hold here: lanes that a mask switched off still compute, so nothing may trap (integer division guards its
 // divisor); numbers of 16 bits are computed in f32 and rounded once an operation; `llvm.maximumnum` is never written,
 // since the code generator of LLVM 22 gets it wrong.
-#ifndef FLAGOS_COMPILER_LOWER_ELEMENTWISE_H_
-#define FLAGOS_COMPILER_LOWER_ELEMENTWISE_H_
+#ifndef FLAGOS_COMPILER_LOWER_INSTRUCTIONS_ELEMENTWISE_H_
+#define FLAGOS_COMPILER_LOWER_INSTRUCTIONS_ELEMENTWISE_H_
 
 #include <string>
 #include <vector>
@@ -61,4 +61,4 @@ class Elementwise {
 
 }  // namespace fl::compiler
 
-#endif  // FLAGOS_COMPILER_LOWER_ELEMENTWISE_H_
+#endif  // FLAGOS_COMPILER_LOWER_INSTRUCTIONS_ELEMENTWISE_H_

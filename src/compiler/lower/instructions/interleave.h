@@ -1,6 +1,6 @@
 // Straight-line code in another order.
-#ifndef FLAGOS_COMPILER_LOWER_INTERLEAVE_H_
-#define FLAGOS_COMPILER_LOWER_INTERLEAVE_H_
+#ifndef FLAGOS_COMPILER_LOWER_INSTRUCTIONS_INTERLEAVE_H_
+#define FLAGOS_COMPILER_LOWER_INSTRUCTIONS_INTERLEAVE_H_
 
 #include <string>
 #include <vector>
@@ -16,4 +16,4 @@ std::string interleaved(const std::vector<std::string>& parts);
 
 }  // namespace fl::compiler
 
-#endif  // FLAGOS_COMPILER_LOWER_INTERLEAVE_H_
+#endif  // FLAGOS_COMPILER_LOWER_INSTRUCTIONS_INTERLEAVE_H_

@@ -1,8 +1,8 @@
 // Elementary functions of f32 as inline instructions: range reduction, a polynomial, reconstruction. At most 2 ulp from
 // the true value over the whole range, special values as in C. Works for any width; nothing is called but one cold
 // scalar loop for arguments of sin and cos beyond 48000.
-#ifndef FLAGOS_COMPILER_LOWER_VECTOR_MATH_H_
-#define FLAGOS_COMPILER_LOWER_VECTOR_MATH_H_
+#ifndef FLAGOS_COMPILER_LOWER_INSTRUCTIONS_VECTOR_MATH_H_
+#define FLAGOS_COMPILER_LOWER_INSTRUCTIONS_VECTOR_MATH_H_
 
 #include <initializer_list>
 #include <string>
@@ -78,4 +78,4 @@ class VectorMath {
 
 }  // namespace fl::compiler
 
-#endif  // FLAGOS_COMPILER_LOWER_VECTOR_MATH_H_
+#endif  // FLAGOS_COMPILER_LOWER_INSTRUCTIONS_VECTOR_MATH_H_

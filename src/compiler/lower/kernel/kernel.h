@@ -1,8 +1,8 @@
 // A kernel: tile IR to one LLVM function of the type fl_host_kernel (hal.h). It walks the operations in their order,
 // writes scalars as they come, asks for a loop nest where the schedule has a site, and lets blocks of control flow
 // carry stored blocks in the arena. The loop over program ids is in the same function.
-#ifndef FLAGOS_COMPILER_LOWER_KERNEL_H_
-#define FLAGOS_COMPILER_LOWER_KERNEL_H_
+#ifndef FLAGOS_COMPILER_LOWER_KERNEL_KERNEL_H_
+#define FLAGOS_COMPILER_LOWER_KERNEL_KERNEL_H_
 
 #include <array>
 #include <map>
@@ -188,4 +188,4 @@ class Kernel {
 
 }  // namespace fl::compiler
 
-#endif  // FLAGOS_COMPILER_LOWER_KERNEL_H_
+#endif  // FLAGOS_COMPILER_LOWER_KERNEL_KERNEL_H_

@@ -9,8 +9,8 @@
 // Code is placed in the outermost loop in which all that it depends on is known: `streams` has one stream a level, 0
 // before the nest, l+1 inside loop l. A strip is `lanes` consecutive positions along the dimension of the vector loop;
 // `copy` counts the strips of one iteration.
-#ifndef FLAGOS_COMPILER_LOWER_NEST_H_
-#define FLAGOS_COMPILER_LOWER_NEST_H_
+#ifndef FLAGOS_COMPILER_LOWER_NEST_NEST_H_
+#define FLAGOS_COMPILER_LOWER_NEST_NEST_H_
 
 #include <functional>
 #include <map>
@@ -458,4 +458,4 @@ class Nest {
 
 }  // namespace fl::compiler
 
-#endif  // FLAGOS_COMPILER_LOWER_NEST_H_
+#endif  // FLAGOS_COMPILER_LOWER_NEST_NEST_H_

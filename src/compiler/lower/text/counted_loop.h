@@ -1,6 +1,6 @@
 // A counted loop in LLVM text, with values that it carries.
-#ifndef FLAGOS_COMPILER_LOWER_COUNTED_LOOP_H_
-#define FLAGOS_COMPILER_LOWER_COUNTED_LOOP_H_
+#ifndef FLAGOS_COMPILER_LOWER_TEXT_COUNTED_LOOP_H_
+#define FLAGOS_COMPILER_LOWER_TEXT_COUNTED_LOOP_H_
 
 #include <cstdint>
 #include <functional>
@@ -25,4 +25,4 @@ void counted_loop(LlvmModule& module, Elementwise& ops, Stream& out, const std::
 
 }  // namespace fl::compiler
 
-#endif  // FLAGOS_COMPILER_LOWER_COUNTED_LOOP_H_
+#endif  // FLAGOS_COMPILER_LOWER_TEXT_COUNTED_LOOP_H_

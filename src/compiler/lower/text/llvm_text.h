@@ -2,8 +2,8 @@
 // process on a mistake, so everything that is written passes through these few functions. It knows nothing of tiles.
 //
 // Pointers of tile IR are 64-bit integers here until memory is touched: address arithmetic is then plain arithmetic.
-#ifndef FLAGOS_COMPILER_LOWER_LLVM_TEXT_H_
-#define FLAGOS_COMPILER_LOWER_LLVM_TEXT_H_
+#ifndef FLAGOS_COMPILER_LOWER_TEXT_LLVM_TEXT_H_
+#define FLAGOS_COMPILER_LOWER_TEXT_LLVM_TEXT_H_
 
 #include <cstdint>
 #include <map>
@@ -69,4 +69,4 @@ struct Stream {
 
 }  // namespace fl::compiler
 
-#endif  // FLAGOS_COMPILER_LOWER_LLVM_TEXT_H_
+#endif  // FLAGOS_COMPILER_LOWER_TEXT_LLVM_TEXT_H_

@@ -1,7 +1,7 @@
 // Addresses, loads and stores in LLVM text, for code that is written by hand rather than made of a tile IR: distances
 // are in bytes.
-#ifndef FLAGOS_COMPILER_LOWER_MEMORY_TEXT_H_
-#define FLAGOS_COMPILER_LOWER_MEMORY_TEXT_H_
+#ifndef FLAGOS_COMPILER_LOWER_TEXT_MEMORY_TEXT_H_
+#define FLAGOS_COMPILER_LOWER_TEXT_MEMORY_TEXT_H_
 
 #include <cstdint>
 #include <string>
@@ -59,4 +59,4 @@ class MemoryText {
 
 }  // namespace fl::compiler
 
-#endif  // FLAGOS_COMPILER_LOWER_MEMORY_TEXT_H_
+#endif  // FLAGOS_COMPILER_LOWER_TEXT_MEMORY_TEXT_H_
