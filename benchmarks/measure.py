@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,12 @@ def geometric_mean(name: str, rows: Sequence[Ratio], limit: float) -> Ratio:
         limit,
         "median",
     )
+
+
+def launch(kernel: Any, grid: tuple[int, ...], *operands: object, **constants: object) -> Work:
+    """A call that launches the kernel, compiled for these operands."""
+    compiled = kernel[grid](*operands, **constants)
+    return partial(compiled[(*grid, 1, 1)[:3]], *operands, *constants.values())
 
 
 def seconds(work: Work, calls: int, untimed: int = 0) -> float:

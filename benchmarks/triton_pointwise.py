@@ -11,14 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from triton.language.extra import libdevice
 
-from .measure import Ratio, Work, geometric_mean, ratio
+from .measure import Ratio, Work, geometric_mean, launch, ratio
 
 COUNT = 1 << 20
 ROW_LIMIT, TILE_LIMIT, MEAN_LIMIT = 1 / 0.9, 1 / 0.85, 1 / 1.2
@@ -168,12 +167,6 @@ def permute_kernel(x, out, n, B: tl.constexpr, C: tl.constexpr, A: tl.constexpr,
 
 
 Pair = tuple[Work, Work]  # ours, PyTorch's
-
-
-def launch(kernel: Any, grid: tuple[int, ...], *operands: object, **constants: object) -> Work:
-    """A call that launches the kernel, compiled for these operands."""
-    compiled = kernel[grid](*operands, **constants)
-    return partial(compiled[(*grid, 1, 1)[:3]], *operands, *constants.values())
 
 
 def elementwise(dtype: torch.dtype) -> dict[str, Pair]:

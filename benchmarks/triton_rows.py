@@ -1,5 +1,5 @@
-"""Triton kernels over rows and columns against PyTorch's operators, launched directly: softmax, norms, cross entropy,
-and the reductions and scans. Processes of their own, one for each number of threads.
+"""Triton kernels over rows and columns against PyTorch's operators, launched as compiled kernels: softmax, norms, cross
+entropy, and the reductions and scans. Processes of their own, one for each number of threads.
 
     python -m benchmarks.triton_rows [--threads 1] [--pairs 15] [--only "sum 4096x1024"]
 
@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .measure import Ratio, Work, geometric_mean, ratio, seconds
+from .measure import Ratio, Work, geometric_mean, launch, ratio, seconds
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -110,22 +110,22 @@ def _norm(name: str, columns: int, dtype: Any, form: str) -> Case:
     x = x.to(dtype)
     out = torch.empty_like(x)
     tolerance = 1e-5 if dtype == torch.float32 else 1e-2
-    kernel = getattr(kernels, which.removeprefix("log_") + ("_looped" if looped else "") + "_kernel")[(ROWS,)]
+    kernel = getattr(kernels, which.removeprefix("log_") + ("_looped" if looped else "") + "_kernel")
     if norm:
         w, b = torch.randn(columns, dtype=dtype), torch.randn(columns, dtype=dtype)
         if which == "layer_norm":
             rival = partial(functional.layer_norm, x, (columns,), w, b, 1e-5)
-            return Case(name, partial(kernel, x, w, b, out, columns, 1e-5, BLOCK=block), rival, out, tolerance)
+            return Case(name, launch(kernel, (ROWS,), x, w, b, out, columns, 1e-5, BLOCK=block), rival, out, tolerance)
         rival = partial(functional.rms_norm, x, (columns,), w, 1e-5)
-        return Case(name, partial(kernel, x, w, out, columns, 1e-5, BLOCK=block), rival, out, tolerance)
+        return Case(name, launch(kernel, (ROWS,), x, w, out, columns, 1e-5, BLOCK=block), rival, out, tolerance)
     if which == "cross_entropy":
         labels = torch.randint(0, columns // 2, (ROWS,))
         loss = torch.empty(ROWS, dtype=dtype)
         rival = partial(functional.cross_entropy, x, labels, reduction="none")
-        return Case(name, partial(kernel, x, labels, loss, columns, BLOCK=block), rival, loss, tolerance)
+        return Case(name, launch(kernel, (ROWS,), x, labels, loss, columns, BLOCK=block), rival, loss, tolerance)
     log = which == "log_softmax"
     rival = partial(torch.log_softmax if log else torch.softmax, x, -1, out=torch.empty_like(x))
-    return Case(name, partial(kernel, x, out, columns, LOG=log, BLOCK=block), rival, out, tolerance)
+    return Case(name, launch(kernel, (ROWS,), x, out, columns, LOG=log, BLOCK=block), rival, out, tolerance)
 
 
 def _reduction(name: str, axis: int | None) -> Case:
@@ -142,10 +142,10 @@ def _reduction(name: str, axis: int | None) -> Case:
         out, want = torch.empty_like(x), torch.empty_like(x)
         rival = partial(torch.cumsum, x, axis, out=want)
         if axis == 1:
-            ours = partial(kernels.cumsum_rows_kernel[(ROWS,)], x, out, columns, BLOCK=1024)
+            ours = launch(kernels.cumsum_rows_kernel, (ROWS,), x, out, columns, BLOCK=1024)
         else:
             grid = (triton.cdiv(columns, 64),)
-            ours = partial(kernels.cumsum_columns_kernel[grid], x, out, ROWS, columns, XBLOCK=64, RBLOCK=64)
+            ours = launch(kernels.cumsum_columns_kernel, grid, x, out, ROWS, columns, XBLOCK=64, RBLOCK=64)
         return Case(name, ours, rival, out, tolerance)
     operator = {"sum": torch.sum, "max": torch.amax, "argmax": torch.argmax}[which]
     dtype = torch.int64 if which == "argmax" else torch.float32
@@ -153,17 +153,17 @@ def _reduction(name: str, axis: int | None) -> Case:
     out, want = torch.empty(shape, dtype=dtype), torch.empty(shape, dtype=dtype)
     rival = partial(operator, x) if axis is None else partial(operator, x, axis, out=want)
     if axis == 1:
-        ours = partial(kernels.reduce_rows_kernel[(ROWS,)], x, out, columns, WHICH=which, BLOCK=1024)
+        ours = launch(kernels.reduce_rows_kernel, (ROWS,), x, out, columns, WHICH=which, BLOCK=1024)
     elif axis == 0:
         grid = (triton.cdiv(columns, 64),)
-        ours = partial(kernels.reduce_columns_kernel[grid], x, out, ROWS, columns, WHICH=which, XBLOCK=64, RBLOCK=8)
+        ours = launch(kernels.reduce_columns_kernel, grid, x, out, ROWS, columns, WHICH=which, XBLOCK=64, RBLOCK=8)
     else:
         block = 8192
         parts = triton.cdiv(x.numel(), block)
         middle, places = torch.empty(parts), torch.empty(parts, dtype=torch.int64)
-        first = partial(kernels.reduce_part_kernel[(parts,)], x, middle, places, x.numel(), WHICH=which, BLOCK=block)
-        second = partial(
-            kernels.reduce_parts_kernel[(1,)], middle, places, out, parts, WHICH=which,
+        first = launch(kernels.reduce_part_kernel, (parts,), x, middle, places, x.numel(), WHICH=which, BLOCK=block)
+        second = launch(
+            kernels.reduce_parts_kernel, (1,), middle, places, out, parts, WHICH=which,
             BLOCK=triton.next_power_of_2(parts),
         )  # fmt: skip
 
