@@ -373,6 +373,29 @@ TEST(ProgramGroups, there_are_none_where_the_id_counts_in_another_way) {
   EXPECT_FALSE(find_program_groups(verified(test::kernels().at("matmul"))->function, 0).has_value());
 }
 
+// while (*lock == busy) {}
+std::string wait_on(const std::string& attribute) {
+  return test::module_of("%lock: !tt.ptr<i32>, %busy: i32",
+                         "    %zero = arith.constant 0 : i32\n"
+                         "    %last = scf.while (%seen = %zero) : (i32) -> i32 {\n"
+                         "      %again = arith.cmpi eq, %seen, %busy : i32\n"
+                         "      scf.condition(%again) %seen : i32\n"
+                         "    } do {\n"
+                         "    ^bb0(%before: i32):\n"
+                         "      %now = tt.load %lock" +
+                             attribute +
+                             " : !tt.ptr<i32>\n"
+                             "      scf.yield %now : i32\n"
+                             "    }\n"
+                             "    tt.store %lock, %last : !tt.ptr<i32>");
+}
+
+TEST(Lowering, a_loop_that_waits_for_another_program_gives_its_cpu_away) {
+  EXPECT_EQ(count(lower(*verified(wait_on(" {isVolatile = true}")), target_of(16), {}).text, "call i32 @sched_yield"),
+            1u);
+  EXPECT_EQ(count(lower(*verified(wait_on("")), target_of(16), {}).text, "@sched_yield"), 0u);
+}
+
 // x[i % 100] + x[i / 100] over 256 positions
 TEST(Lowering, flat_positions_that_are_divided_are_read_in_runs) {
   const std::string text =

@@ -11,6 +11,14 @@ namespace {
 
 const Type kI64 = Type::of(Scalar::kI64);
 
+// A loop that reads again what another program writes: a lock, or a prefix that is looked back for.
+bool waits(const ttir::Block& block) {
+  return std::any_of(block.operations.begin(), block.operations.end(), [](const ttir::Operation* op) {
+    return op->op == ttir::Op::kAtomicCas || op->op == ttir::Op::kAtomicRmw ||
+           (op->op == ttir::Op::kLoad && op->integer("isVolatile") != 0);
+  });
+}
+
 }  // namespace
 
 void Kernel::into(Stream& stream, const std::function<void()>& write) {
@@ -298,6 +306,11 @@ void Kernel::while_loop(const Operation& op) {
     }
     inside.line("br i1 " + text(condition.operands[0]) + ", label %" + enter + ", label %" + exit);
     inside.open(enter);
+    if (waits(test) || waits(body)) {
+      // The program waited for may have lost its CPU to this loop: FlagGems' sort took minutes on a busy machine.
+      module_.declare("i32 @sched_yield()");
+      inside.line("call i32 @sched_yield()");
+    }
     block(body);
     write_carried(yield, next_blocks, slots);
     inside.line("br label %" + head);
