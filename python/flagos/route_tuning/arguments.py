@@ -194,8 +194,10 @@ MADE: dict[str, tuple[tuple[torch.dtype, ...], Make]] = {
     ),
     "_index_put_impl_": (
         FLOATS,
+        # Only sums name a place twice: which of two values stays there depends on the order of programs.
         lambda t: (
-            _call(t(8, 5), [t.index(6, below=8)], t(6, 5), False) + _call(t(8, 5), [t.index(6, below=8)], t(6, 5), True)
+            _call(t(8, 5), [torch.tensor([3, 1, 6, 0, 7, 4])], t(6, 5), False)
+            + _call(t(8, 5), [t.index(6, below=8)], t(6, 5), True)
         ),
     ),
     "_upsample_bicubic2d_aa": (F32, lambda t: _call(t(2, 3, 12, 10), [7, 5], False)),
