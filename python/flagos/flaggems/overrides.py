@@ -225,6 +225,14 @@ def _upsample_nearest_exact1d(input: torch.Tensor, output_size: Any, scales: flo
     return torch.index_select(input, input.dim() - 1, centres.floor().clamp(max=width - 1).to(torch.int64))
 
 
+def kron(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
+    """FlagGems writes where the parts of 256 blocks of four dimensions are, past the end of its memory for fewer."""
+    if max(A.dim(), B.dim()) == 4 and min(A.dim(), B.dim()) > 0 and A.numel() and B.numel():
+        grown = [x.reshape(1, *[1] * (4 - x.dim()), *x.shape) for x in (A, B)]
+        return _original("kron")(*grown).squeeze(0)
+    return _original("kron")(A, B)
+
+
 _INTO_DENSE = (
     "cumsum_out",
     "hardsigmoid_out",
@@ -281,6 +289,7 @@ FUNCTIONS: dict[str, Function] = {
     **{name: _in_float_in_place(name) for name in ("div_mode_", "floor_divide_")},
     "group_norm": _groups_of_a_power_of_two("group_norm", 4, 6),
     "group_norm_backward": _groups_of_a_power_of_two("group_norm_backward", 6, 8),
+    "kron": kron,
     "nll_loss_forward": nll_loss_forward,
     "_upsample_nearest_exact1d": _upsample_nearest_exact1d,
     "atan2": _with_operands("atan2", _integers_as_floats),

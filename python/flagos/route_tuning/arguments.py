@@ -264,7 +264,10 @@ MADE: dict[str, tuple[tuple[torch.dtype, ...], Make]] = {
     "isfinite": (BOTH, _unary),
     "isin.Scalar_Tensor": (INTEGERS, lambda t: _call(2, t(9))),
     "isin.Tensor_Scalar": (INTEGERS, lambda t: _call(t(9), 2)),
-    "kron": (BOTH, lambda t: _call(t(3, 4), t(2, 5))),
+    "kron": (
+        BOTH,
+        lambda t: _call(t(3, 4), t(2, 5)) + _call(t(2, 3, 3, 4), t(2, 2, 5)) + _call(t(2, 3), t(4, 1, 2, 5)),
+    ),
     "lerp_.Scalar": (FLOATS, lambda t: _call(t(*_SHAPE), t(*_SHAPE), 0.3)),
     "lift_fresh_copy": (BOTH, lambda t: _call(t(*_SHAPE))),
     "log_sigmoid": (FLOATS, _unary),
