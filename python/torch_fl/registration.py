@@ -2,7 +2,8 @@
 
 What `import torch_fl` changes in torch: the attribute torch.flagos, the name of the PrivateUse1 device, and the methods
 that PyTorch generates for such a device (Tensor.flagos, Tensor.is_flagos, Module.flagos, ... on storages and packed
-sequences too). In Python's multiprocessing it changes how tensors are pickled (sharing.py).
+sequences too). In Python's multiprocessing it changes how tensors are pickled (sharing.py), and at exit it waits for
+autograd's threads (exiting.py).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def register() -> None:
     torch.ops.flagos.routing_shipped_folder(str(Path(__file__).resolve().parent))
     torch.utils.rename_privateuse1_backend(DEVICE)
 
-    from torch_fl import flagos, sharing
+    from torch_fl import exiting, flagos, sharing
 
     torch._register_device_module(DEVICE, flagos)
     sys.modules[f"torch.{DEVICE}.amp"] = flagos.amp  # `import torch.flagos.amp` finds the module that is there already
@@ -43,3 +44,4 @@ def register() -> None:
         for_tensor=True, for_module=True, for_packed_sequence=True, for_storage=True
     )
     sharing.register()
+    exiting.register()

@@ -190,6 +190,39 @@ def test_backward_over_two_devices() -> None:
     assert "same device" in told[3]
 
 
+@pytest.mark.parametrize("driver", ["host", "sim"])
+def test_a_process_that_ends_right_after_a_backward_pass_ends_well(driver: str) -> None:
+    # On one CPU and with the GIL kept, autograd's thread still holds the pass when Python ends.
+    told = in_process(
+        """
+        import os, sys, torch, torch_fl
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        sys.setswitchinterval(100)
+        operand = torch.ones(2, device="flagos", requires_grad=True)
+        operand.sum().backward()
+        print(operand.grad.tolist())
+        """,
+        FLAGOS_DRIVER=driver,
+    )
+    assert told == [1, 1]
+
+
+def test_a_child_of_fork_ends_well_although_its_parent_ran_a_backward_pass() -> None:
+    told = in_process(
+        """
+        import json, os, sys, torch, torch_fl
+        torch.ones(2, device="flagos", requires_grad=True).sum().backward()
+        child = os.fork()
+        if child == 0:
+            sys.stderr = os.fdopen(os.dup(1), "w")  # what went wrong at exit would be the last line
+            sys.exit(0)
+        print(json.dumps(os.waitpid(child, 0)[1]))
+        """,
+        FLAGOS_DRIVER="host",
+    )
+    assert told == 0
+
+
 def test_fork_works_on_in_the_child() -> None:
     told = in_process(
         """
