@@ -89,6 +89,28 @@ def test_rows_that_are_asserted_to_exist(row):
         assert (out[-1] == -1)[-1]
 
 
+@triton.jit
+def shown_across_kernel(x, y, out, shown, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+    r = tl.arange(0, ROWS)[:, None]
+    c = tl.arange(0, COLUMNS)[None, :]
+    v = tl.load(x + r * COLUMNS + c)
+    tl.device_assert((v & 7) < 8, "all are")
+    tl.device_print("v", v)
+    tl.store(out + c * ROWS + r, v + tl.load(y + c * ROWS + r))
+    tl.store(shown, 1)
+
+
+@pytest.mark.parametrize("rows,columns", [(16, 32), (32, 16), (64, 8)])
+def test_values_that_go_to_memory_transposed_are_shown_as_they_are(rows, columns, capfd):
+    x = torch.arange(rows * columns, dtype=torch.int32).view(rows, columns)
+    y = out = torch.zeros(columns, rows, dtype=torch.int32)
+    shown = torch.zeros(1, dtype=torch.int32)
+    shown_across_kernel[(1,)](x, y, out, shown, ROWS=rows, COLUMNS=columns, debug=True)
+    assert torch.equal(out, x.T) and shown.item() == 1
+    lines = capfd.readouterr().out.splitlines()
+    assert lines == [f"pid (0, 0, 0) idx ({i}) v: {i}" for i in range(rows * columns)]
+
+
 def test_device_assert_is_nothing_without_debug():
     x, out = torch.arange(20), torch.zeros(20, dtype=torch.int64)
     assert_kernel[(1,)](x, out, 20, BLOCK=32)

@@ -86,7 +86,8 @@ class Kernel {
   static const Value* block_of(const Sink& sink);
   static const Value* where_of(const Sink& sink);  // a block of that shape that grows with a group of programs
   void keep_to_group(Nest* nest, const std::vector<Sink>& sinks);
-  size_t strips_of(const Sink& sink) const;  // the dimension that they run along
+  size_t strips_of(const Sink& sink) const;         // the dimension that they run along
+  size_t contiguous_along(const Sink& sink) const;  // the dimension whose neighbours are neighbours in the slot
   void make_loops(Nest* nest, const Sink& sink, bool one_by_one = false);
   static void loops_over(Nest* nest, const std::vector<int64_t>& shape);  // row-major
 

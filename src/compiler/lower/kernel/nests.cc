@@ -87,6 +87,11 @@ size_t Kernel::strips_of(const Sink& sink) const {
   return laid_out ? slot->second : layout_.fastest(block_of(sink));
 }
 
+size_t Kernel::contiguous_along(const Sink& sink) const {
+  auto slot = shared_.fastest.find(sink.slot);
+  return slot != shared_.fastest.end() ? slot->second : last_dimension(sink.value->type.shape);
+}
+
 const ttir::Value* Kernel::where_of(const Sink& sink) {
   return sink.store != nullptr ? sink.store->operands[0] : block_of(sink);
 }
@@ -236,7 +241,7 @@ void Kernel::emit(std::vector<Sink> sinks) {
   std::unique_ptr<Nest> nest = make_nest();
   size_t across = 0;
   for (const Value* block : nest->find_turned(sinks, &across)) {
-    if (block == sinks[0].value && sinks.size() == 1 && !sinks[0].as)
+    if (block == sinks[0].value && sinks.size() == 1 && !sinks[0].as && contiguous_along(sinks[0]) == along)
       return store_turned(block, across, along, sinks[0].slot);
     const int64_t slot = allocate(block, position_);
     shared_.fastest[slot] = along;
