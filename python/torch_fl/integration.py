@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from flagos import core
 from flagos.flaggems import derived, import_hook, package
 from flagos.triton.native import CompileError, launch_count
 from torch._prims_common.wrappers import _maybe_resize_out
@@ -42,6 +43,8 @@ REFUSALS = (
     ValueError,
     ZeroDivisionError,
 )
+#: Of these, how FlagGems tells a caller that an argument is wrong.
+WRONG_ARGUMENTS = (IndexError, ValueError)
 _LIBRARY = "flagos_target_flaggems"
 
 
@@ -62,12 +65,14 @@ def _function(op: str) -> Callable[..., Any]:
     """FlagGems' function for an operator, with a failed compile turned into a declined call.
 
     A call is handed on only while none of its kernels has been launched: after that its operands may be written.
+    Where FLAGOS_STRICT=1 forbids handing on, what FlagGems says of a wrong index or value reaches the caller as it is.
     """
     import flag_gems
     from triton.compiler.errors import CompilationError
 
     overload = routing._overload(op)
     writes_operands = overload._schema.is_mutable
+    strict = core.flag("FLAGOS_STRICT")
     outputs = [argument.name for argument in overload._schema.arguments if argument.is_out]
     function = derived.FUNCTIONS.get(op) or next(entry[1] for entry in flag_gems._FULL_CONFIG if entry[0] == op)
 
@@ -86,7 +91,7 @@ def _function(op: str) -> Callable[..., Any]:
                 raise
             routing.decline(f"a kernel of FlagGems does not compile: {_first_sentence(error)}", remember=True)
         except REFUSALS as error:
-            if launch_count() - _spent.launches != before:
+            if launch_count() - _spent.launches != before or (strict and isinstance(error, WRONG_ARGUMENTS)):
                 raise
             routing.decline(f"FlagGems does not serve such a call: {type(error).__name__} {error}".rstrip())
 

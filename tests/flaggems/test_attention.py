@@ -77,14 +77,49 @@ def test_fewer_heads_of_keys_than_of_queries() -> None:
     assert ran[FORWARD] == ran[BACKWARD] == "flagos_python"
 
 
-@pytest.mark.parametrize("head", [32, 128, 256])
-def test_heads(head: int) -> None:
-    ran = check(operands(torch.float32, head=head), gradient=True, is_causal=True, scale=0.05)
+@pytest.mark.parametrize("head", [3, 16, 32, 48, 128, 192, 256])
+@pytest.mark.parametrize("scale", [0.05, None])
+def test_heads(head: int, scale: float | None) -> None:
+    ran = check(operands(torch.float32, head=head), gradient=True, is_causal=True, scale=scale)
     assert ran[FORWARD] == ran[BACKWARD] == "flagos_python"
 
 
-def test_heads_of_another_size_are_handed_on() -> None:
-    assert check(operands(torch.float32, head=48))[FORWARD] == "cpu"
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("head", [16, 192])
+def test_heads_of_16_bits(dtype: torch.dtype, head: int) -> None:
+    tensors = operands(dtype, kv_heads=2, kv=70, head=head)
+    assert check(tensors, enable_gqa=True)[FORWARD] == "flagos_python"
+    mask = torch.ones(33, 70, dtype=torch.bool).tril(30)
+    assert check(tensors, enable_gqa=True, attn_mask=mask)[FORWARD] == "flagos_python"
+
+
+def test_heads_of_16_by_flaggems_own_function() -> None:
+    """FlagGems has several blocks for it and times them; here the one that fits is known."""
+    import flag_gems
+
+    q, k, v = (x.flagos() for x in operands(torch.float16, q=300, kv=520, head=16))
+    for causal in (False, True):
+        ours = flag_gems.ops.scaled_dot_product_attention(q, k, v, is_causal=causal)
+        expected = F.scaled_dot_product_attention(*(x.cpu().float() for x in (q, k, v)), is_causal=causal)
+        torch.testing.assert_close(ours.cpu().float(), expected, rtol=1e-2, atol=1e-2)
+
+
+def test_wider_heads_are_handed_on() -> None:
+    assert check(operands(torch.float32, head=264))[FORWARD] == "cpu"
+
+
+def test_the_mask_of_dropout_is_whole() -> None:
+    """FlagGems writes it where there are scores alone; a causal attention has blocks without."""
+    q = operands(torch.bfloat16, q=512, head=128)[0].flagos()
+    shape = (2, 4, 512, 512)
+    torch.full(shape, -1.0, dtype=q.dtype, device="flagos")  # what the memory holds when the mask gets it
+    # [batch, length, heads, head], no lengths of sequences, dropout, causal, with the mask
+    call = (*(q.transpose(1, 2),) * 3, None, None, 512, 512, 0.2, True, True)
+    mask = torch.ops.aten._flash_attention_forward(*call)[4].cpu().float()
+    assert mask.shape == shape
+    kept, dropped = (mask > 0).sum().item(), (mask < 0).sum().item()
+    assert abs(dropped / (kept + dropped) - 0.2) < 0.01
+    assert not mask.triu(1).any()
 
 
 def test_masks() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import weakref
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -60,15 +61,23 @@ AFTER: dict[str, Callable[[ModuleType], None]] = {
 }
 
 
+#: Autotuned kernels that have their one configuration: modules import kernels from each other.
+_settled: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
 def keep_one_configuration(module: ModuleType) -> None:
     """Leaves each autotuned kernel of the module one configuration, so that no call times candidates.
 
     For kernels whose candidates are written in the source; goes when those too can be given by a tuning file.
     """
-    from triton.runtime.autotuner import Autotuner
+    from triton.runtime.autotuner import Autotuner, Heuristics
 
     for value in list(vars(module).values()):
         while value is not None:
-            if isinstance(value, Autotuner) and len(value.configs) > 1:
-                value.configs = [tuning.choose(value.base_fn.__name__, value.configs)]
+            if isinstance(value, Autotuner) and value not in _settled:
+                _settled.add(value)
+                kernel, candidates = value.base_fn.__name__, value.configs
+                value.configs = [tuning.choose(kernel, candidates)]
+                if bounds := tuning.bounds(kernel, candidates):
+                    value.fn = Heuristics(value.fn, value.arg_names, bounds)
             value = getattr(value, "fn", None)

@@ -13,13 +13,14 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from flagos.flaggems import tuning
 
 #: What a masked score becomes. Minus infinity, in all of a block, would make NaN of the row.
 _MASKED = -1.0e6
-#: Heads that FlagGems' kernels are written for, in elements; below, its blocks are wider than a head.
-_HEADS = (32, 64, 128, 256)
+#: Heads that FlagGems' kernels are written for, in elements: forward, and backward too.
+_HEADS = (16, 32, 64, 128, 256)
 
 
 def _functions() -> Any:
@@ -27,12 +28,20 @@ def _functions() -> Any:
 
 
 def _check(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, dropout: float) -> None:
-    if query.shape[-1] not in _HEADS or value.shape[-1] != query.shape[-1]:
+    if not 0 < query.shape[-1] <= _HEADS[-1] or value.shape[-1] != query.shape[-1]:
         raise NotImplementedError(f"heads of {query.shape[-1]} and {value.shape[-1]} elements")
     if query.dtype not in (torch.float32, torch.float16, torch.bfloat16):
         raise NotImplementedError(f"{query.dtype}")
     if dropout:
         raise NotImplementedError("dropout")
+
+
+def _padded(*tensors: torch.Tensor) -> list[torch.Tensor]:
+    """The tensors with zeros behind their heads up to the next size that a kernel takes, as FlagGems does it for its
+    flash attention: zeros add nothing to a score, and results of their own, which are zero, are cut off."""
+    head = tensors[0].shape[-1]
+    room = next(size for size in _HEADS if size >= head) - head
+    return [F.pad(tensor, (0, room)) for tensor in tensors] if room else list(tensors)
 
 
 def _forward(
@@ -56,10 +65,16 @@ def _forward(
         attn_mask = attn_mask.clamp(min=_MASKED).expand(*query.shape[:-1], key.shape[-2])
     if key.stride() != value.stride():  # one set of strides serves both
         key, value = key.contiguous(), value.contiguous()
+    head = query.shape[-1]
     out, logs = _functions().scaled_dot_product_attention_forward(
-        query, key, value, attn_mask, 0.0, is_causal, scale, enable_gqa=True
+        *_padded(query, key, value), attn_mask, 0.0, is_causal, _scale(scale, head), enable_gqa=True
     )
+    out = out if out.shape[-1] == head else torch.empty_like(query).copy_(out[..., :head])
     return out, _by_length(logs * math.log(2))
+
+
+def _scale(scale: float | None, head: int) -> float:
+    return 1 / math.sqrt(head) if scale is None else scale
 
 
 def _backward(
@@ -79,11 +94,19 @@ def _backward(
     _check(query, key, value, dropout_p)
     if not is_causal or attn_mask is not None or query.shape[-2] != key.shape[-2]:
         raise NotImplementedError("FlagGems differentiates causal attention over as many keys as queries alone")
-    dense = [tensor.contiguous() for tensor in (query, key, value, out)]
+    head = query.shape[-1]
+    grad_out, *operands = _padded(grad_out, query, key, value, out)
     gradients = _functions().scaled_dot_product_attention_backward(
-        _with_room(grad_out), *dense, (logsumexp / math.log(2)).contiguous(), None, 0.0, True, scale, enable_gqa=True
+        _with_room(grad_out),
+        *(tensor.contiguous() for tensor in operands),
+        (logsumexp / math.log(2)).contiguous(),
+        None,
+        0.0,
+        True,
+        _scale(scale, head),
+        enable_gqa=True,
     )
-    return tuple(map(_by_length, gradients))
+    return tuple(_by_length(gradient[..., :head]) for gradient in gradients)
 
 
 def _by_length(x: torch.Tensor) -> torch.Tensor:

@@ -1,12 +1,16 @@
 """The one configuration of each tuned kernel, for CPU caches.
 
-One configuration means that FlagGems neither times candidates nor opens its database. Matrix products take the blocks
-that the compiler's register tiles and packing were measured with; streaming kernels take rows that fit the first-level
-cache. What is written here is data: names and parameters are those of FlagGems' own tuning files.
+One configuration means that FlagGems neither times candidates nor opens its database; where a call's sizes bound a
+block, AT_MOST says so. Matrix products take the blocks that the compiler's register tiles and packing were measured
+with; streaming kernels take rows that fit the first-level cache. What is written here is data: names and parameters are
+those of FlagGems' own tuning files.
 """
 
 from __future__ import annotations
 
+import copy
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Blocks = dict[str, Any]
@@ -71,6 +75,14 @@ CONFIGURATIONS: dict[str, Blocks] = {
 #: choose among the candidates. A kernel that is not named keeps the first.
 KERNELS: dict[str, Blocks] = {}
 
+#: By the name of the kernel: parameters that are at most as large as another argument of the call. FlagGems has several
+#: configurations for such a kernel, and finds the one that fits by timing them.
+AT_MOST: dict[str, dict[str, str]] = {"_attn_fwd": {"BLOCK_N": "HEAD_DIM"}}
+
+#: By the name of the kernel: (tensor, condition) of arguments. Where the condition holds, the tensor is cleared before
+#: the launch: the kernel leaves some of it as it was, and FlagGems gives it memory that nobody has written.
+#: The mask of a causal attention has blocks that nothing reaches.
+CLEARED: dict[str, tuple[str, str]] = {"flash_fwd_kernel": ("p_ptr", "return_softmax")}
 
 #: Warps mean nothing here, but FlagGems keeps the candidates of some kernels by their number.
 _WARPS = {"attention": 4}
@@ -85,6 +97,27 @@ def tuning_file() -> dict[str, list[dict[str, Any]]]:
 
 
 def choose(kernel: str, candidates: list[Any]) -> Any:
-    """Of triton.Config candidates: the one whose values agree best with KERNELS; the first among equals."""
+    """Of triton.Config candidates: the one whose values agree best with KERNELS, the first among equals, as a copy
+    without the parameters of AT_MOST and with what CLEARED asks for."""
     wanted = KERNELS.get(kernel, {})
-    return max(candidates, key=lambda config: sum(config.kwargs.get(k) == v for k, v in wanted.items()))
+    chosen = copy.copy(max(candidates, key=lambda config: sum(config.kwargs.get(k) == v for k, v in wanted.items())))
+    bounded = AT_MOST.get(kernel, {})
+    chosen.kwargs = {name: value for name, value in chosen.kwargs.items() if name not in bounded}
+    if kernel in CLEARED:
+        chosen.pre_hook = functools.partial(_clear, *CLEARED[kernel])
+    return chosen
+
+
+def _clear(tensor: str, condition: str, arguments: Mapping[str, Any]) -> None:
+    if arguments[condition]:
+        arguments[tensor].zero_()
+
+
+def bounds(kernel: str, candidates: list[Any]) -> dict[str, Callable[[Mapping[str, Any]], Any]]:
+    """What AT_MOST says of the kernel, as triton.heuristics take it; no block is larger than the first candidate's."""
+
+    def bound(parameter: str, argument: str) -> Callable[[Mapping[str, Any]], Any]:
+        most = candidates[0].kwargs[parameter]
+        return lambda arguments: min(most, arguments[argument])
+
+    return {parameter: bound(parameter, argument) for parameter, argument in AT_MOST.get(kernel, {}).items()}
