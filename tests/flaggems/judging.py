@@ -54,6 +54,12 @@ EXCLUSIONS = (
         "PyTorch's CPU rounds bfloat16 twice in arange; FlagGems' numbers are exact (test_judging.py)",
     ),
     Exclusion(
+        r"test_flash_attn_varlen_func\[(False|True)-2048-10\.0-False-dtype1-None-32-256-num_heads1-",
+        r"AssertionError: 0\.02\d*$",
+        "the test's reference rounds every step to bfloat16 and leaves its own tolerance; FlagGems' numbers keep it "
+        "(test_judging.py)",
+    ),
+    Exclusion(
         r"test_flash_attention",
         r"PyTorch has no CPU kernel for _flash_attention_forward",
         "the test's reference is PyTorch's own flash attention on the device, which the CPU has not",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -24,6 +25,9 @@ def record(case: str, outcome: str = "passed", launches: int = 1, reached: tuple
     }
 
 
+VARLEN = "tests/test_flash_attn_varlen_func.py::test_flash_attn_varlen_func"
+
+
 @pytest.mark.parametrize(
     ("given", "verdict"),
     [
@@ -36,6 +40,28 @@ def record(case: str, outcome: str = "passed", launches: int = 1, reached: tuple
         (record("tests/test_linspace.py::test_linspace[False-flagos-dtype0-1-256-0]", launches=0), "failed"),
         (record("tests/test_round.py::test_round_decimals[1]", launches=0, reached=("_to_copy",)), "excluded"),
         (record("tests/test_round.py::test_round[1]", launches=0, reached=("_to_copy",)), "failed"),
+        (
+            record(
+                f"{VARLEN}[True-2048-10.0-False-dtype1-None-32-256-num_heads1-s]",
+                "failed",
+                error="AssertionError: 0.0234",
+            ),
+            "excluded",
+        ),
+        (
+            record(
+                f"{VARLEN}[True-2048-10.0-False-dtype1-None-32-256-num_heads1-s]", "failed", error="AssertionError: 0.3"
+            ),
+            "failed",
+        ),
+        (
+            record(
+                f"{VARLEN}[True-2048-10.0-False-dtype0-None-32-256-num_heads1-s]",
+                "failed",
+                error="AssertionError: 0.02",
+            ),
+            "failed",
+        ),
         (record("tests/test_copysign.py::test_copysign[1]", launches=0), "excluded"),
         (record("tests/test_copysign.py::test_copysign[1]", launches=0, reached=("copysign.out",)), "failed"),
         (record("tests/test_copysign.py::test_copysign[1]", "failed", error="AssertionError: no"), "failed"),
@@ -103,3 +129,42 @@ def test_flaggems_arange_is_exact_in_bfloat16_where_pytorchs_is_not(start: int, 
     with routing.override("*", "flagos_python, cpu"):
         ours = torch.arange(start, 1024, step, dtype=torch.bfloat16, device="flagos")
     assert torch.equal(ours.cpu(), exact)
+
+
+@pytest.mark.flaggems_python
+@pytest.mark.skipif(isinstance(package.find(), str), reason=str(package.find()))
+def test_flaggems_soft_cap_is_nearer_to_the_exact_one_than_a_reference_in_bfloat16() -> None:
+    """The case of test_flash_attn_varlen_func that is excluded: its own sizes, its reference step by step."""
+    import flag_gems
+
+    queries, keys, cap, scale = [1, 5, 129], [1328, 18, 463], 10.0, 256**-0.5
+    with torch.inference_mode(), torch.device("flagos"):
+        torch.manual_seed(1234567890)
+        query = torch.randn(sum(queries), 8, 256, dtype=torch.bfloat16)
+        cache_k, cache_v = torch.randn(2, 2048, 32, 2, 256, dtype=torch.bfloat16)
+        table = torch.randint(0, 2048, (3, 42), dtype=torch.int32)
+        starts = torch.tensor([0, 1, 6, 135], dtype=torch.int32)
+        ours = flag_gems.ops.flash_attn_varlen_func(
+            *(query, cache_k, cache_v, max(queries), starts, max(keys)),
+            seqused_k=torch.tensor(keys, dtype=torch.int32),
+            softmax_scale=scale,
+            causal=True,
+            block_table=table,
+            softcap=cap,
+        )
+
+    def reference(dtype: torch.dtype) -> torch.Tensor:
+        parts = []
+        for q, length, blocks in zip(query.cpu().split(queries), keys, table.cpu(), strict=True):
+            k, v = (
+                cache.cpu()[blocks].view(-1, 2, 256)[:length].repeat_interleave(4, 1).to(dtype)
+                for cache in (cache_k, cache_v)
+            )
+            scores = cap * torch.tanh(torch.einsum("qhd,khd->hqk", q.to(dtype) * scale, k) / cap)
+            later = torch.ones(scores.shape[1:], dtype=torch.bool).triu(length - len(q) + 1)
+            parts.append(torch.einsum("hqk,khd->qhd", scores.masked_fill(later, -math.inf).softmax(-1), v))
+        return torch.cat(parts).double()
+
+    exact = reference(torch.float64)
+    torch.testing.assert_close(ours.cpu().double(), exact, atol=1e-2, rtol=1e-2)  # half of what the test allows
+    assert (reference(torch.bfloat16) - exact).norm() > 2 * (ours.cpu().double() - exact).norm()

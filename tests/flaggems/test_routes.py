@@ -150,6 +150,18 @@ def test_strict_makes_an_error_of_it() -> None:
     assert "Unsupported lhs dtype int64" in done.stderr
 
 
+def test_strict_leaves_what_flaggems_says_of_a_wrong_argument() -> None:
+    program = """
+        import warnings; warnings.simplefilter("ignore")
+        import torch, torch_fl
+        torch.gather(torch.ones(4, 4, 4, device="flagos"), 0, torch.zeros(4, 4, dtype=torch.int64, device="flagos"))
+        """
+    for strict, error in (("1", "IndexError: self and index must have"), ("0", "RuntimeError: Index tensor must have")):
+        done = fresh(program, FLAGOS_BACKEND_CONFIG="backends_flagos_py.conf", FLAGOS_STRICT=strict)
+        assert done.returncode == 1
+        assert error in done.stderr
+
+
 def test_an_operand_without_elements_reaches_no_kernel() -> None:
     a, b = torch.ones(3, 0, device="flagos"), torch.ones(0, 5, device="flagos")
     with routing.override("mm", "flagos_python, cpu"):
