@@ -43,7 +43,6 @@ EXCLUSIONS = (
         r"test_addmv", r"addmv input tensors must have the same dtype", "the test asks PyTorch's CPU for mixed dtypes"
     ),
     Exclusion(r"", r"Torch not compiled with CUDA enabled", "the test makes tensors of another vendor's device"),
-    Exclusion(r"test_flash_mla\[", r"backend_not_support\(\)", "FlagGems has blocks of it for named GPUs alone"),
     Exclusion(r"test_one_hot$", r"DID NOT RAISE", "the test expects FlagGems to hand this device's calls to PyTorch"),
     Exclusion(r"test_only_enable_default", r"arch_name", "FlagGems reads what it sets for vendors with architectures"),
     Exclusion(r"test_heuristics_for_num_warps", r"", "the test holds for the warps of other vendors"),

@@ -159,3 +159,24 @@ def test_results_lie_as_pytorchs_do(by_length: bool) -> None:
         return [tensor.stride() for tensor in (out, logs, *gradients)]
 
     assert strides("flagos") == strides("cpu")
+
+
+@pytest.mark.parametrize("heads", [16, 128])
+def test_attention_over_latent_keys_in_pages(heads: int) -> None:
+    """FlagGems has blocks of it for named GPUs; the vendor brings its own."""
+    import flag_gems
+
+    generator = torch.Generator().manual_seed(3)
+    lengths, width, values, page = [5, 64, 131], 576, 512, 64
+    q = torch.randn(3, 1, heads, width, generator=generator).bfloat16()
+    pages = torch.randn(9, page, 1, width, generator=generator).bfloat16()
+    table = torch.tensor([[4, 8, 0], [2, 1, 3], [7, 5, 6]], dtype=torch.int32)
+    sizes = torch.tensor(lengths, dtype=torch.int32)
+    ours = flag_gems.flash_mla(
+        *(q.flagos(), table.flagos(), pages.flagos(), 192, page, 3, 1, sizes.flagos(), heads, 1, width, values, True)
+    )
+    assert ours.shape == (3, 1, heads, values)
+    for query, own, length, out in zip(q.float(), table, lengths, ours.cpu().float(), strict=True):
+        keys = pages.float()[own].view(-1, width)[:length]
+        expected = (query[0] @ keys.T / math.sqrt(width)).softmax(-1) @ keys[:, :values]
+        torch.testing.assert_close(out[0], expected, rtol=2e-2, atol=2e-2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType, SimpleNamespace
 
-from flagos.flaggems import heuristics, overrides
+from flagos.flaggems import fused, heuristics, overrides
 from flagos.flaggems.package import VENDOR
 
 #: Functions of FlagGems that are not registered for this vendor when its own enable() is called.
@@ -48,7 +48,7 @@ def provide() -> None:
         vendor_info=INFORMATION,
         CUSTOMIZED_UNUSED_OPS=UNUSED_OPERATORS,
         ops=_module("_flagos.ops", **overrides.FUNCTIONS),
-        fused=_module("_flagos.fused"),
+        fused=_module("_flagos.fused", **fused.FUNCTIONS),
         heuristics_config_utils=_module("_flagos.heuristics_config_utils", HEURISTICS_CONFIGS=heuristics.HEURISTICS),
     )
     if "torch.backends.flagos" not in sys.modules:
