@@ -81,8 +81,7 @@ class GroupFinder {
   static std::optional<int64_t> number(const Value* value) {
     if (value->producer == nullptr || value->producer->op != Op::kConstant || !value->type.holds_integer())
       return std::nullopt;
-    const int shift = 64 - ttir::bits_of(value->type.scalar);
-    return static_cast<int64_t>(value->producer->constant << shift) >> shift;
+    return ttir::sign_extended(value->producer->constant, ttir::bits_of(value->type.scalar));
   }
 
   // A start and a range of its extent meet in one way; whatever else is added to a start must be the same everywhere.
