@@ -18,25 +18,6 @@ struct Kind {
   bool is_range = false;   // it is the position along its one step
 };
 
-bool is_by_elements(const Operation& op) {
-  switch (op.op) {
-    case Op::kMakeRange:
-    case Op::kReshape:
-    case Op::kJoin:
-    case Op::kSplit:
-    case Op::kCat:
-    case Op::kGather:
-    case Op::kHistogram:
-    case Op::kDot:
-    case Op::kReduce:
-    case Op::kScan:
-    case Op::kProgramId:
-      return false;
-    default:
-      return op.regions.empty() && ttir::row_of(op.op).effect == ttir::Effect::kPure;
-  }
-}
-
 class GroupFinder {
  public:
   explicit GroupFinder(size_t axis) : axis_(axis) {}
@@ -181,7 +162,8 @@ class GroupFinder {
       default:
         break;
     }
-    return is_by_elements(op) ? elements(op) : other();
+    // After a reshape, the position along a dimension is another one.
+    return op.op != Op::kReshape && ttir::maps_elements(op) ? elements(op) : other();
   }
 
   // Marks a block that is needed at the positions of all programs of a group.
