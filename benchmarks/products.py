@@ -2,7 +2,7 @@
 
 A figure is a group of cases, sizes mostly: the geometric mean of their ratios, ours over the rival's time. Each case is
 timed in turns as everywhere here. The interval of a group is that of its cases' intervals, which is wider than its own.
-A launch is `kernel[grid](...)`, Triton's Python included.
+Kernels are launched as compiled kernels: what Python adds to find one is the part `launch`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from .measure import Ratio, Work, ratio
+from .measure import Ratio, Work, launch, ratio
 
 SIZES = (256, 512, 1024, 2048)
 EDGES = {250: 256, 509: 512, 1001: 1024, 2001: 2048}  # no multiple of a block, and the neighbour that is one
@@ -141,8 +141,8 @@ def _product(kernel: str, name: str, n: int, transposed: bool = False) -> Case:
         b = b.t().contiguous().t() if transposed else b
         c, total, multiply = torch.empty(n, n, dtype=dtype), tl.float32, torch.mm
     grid = (triton.cdiv(n, BLOCKS["BM"]) * triton.cdiv(n, BLOCKS["BN"]),)
-    launch = getattr(product_kernels, f"{kernel}_kernel")[grid]
-    ours = partial(launch, a, b, c, n, n, n, *a.stride(), *b.stride(), *c.stride(), **BLOCKS, GROUP=8, SUM=total)
+    operands = (a, b, c, n, n, n, *a.stride(), *b.stride(), *c.stride())
+    ours = launch(getattr(product_kernels, f"{kernel}_kernel"), grid, *operands, **BLOCKS, GROUP=8, SUM=total)
     rival = partial(multiply, a, b, out=torch.empty_like(c))
     ours()
     _compare(c, rival(), n)
@@ -171,7 +171,7 @@ def _addmm(name: str) -> Iterator[Case]:
         c, want = torch.empty_like(a), torch.empty_like(a)
         grid = (triton.cdiv(n, BLOCKS["BM"]), triton.cdiv(n, BLOCKS["BN"]))
         strides = (*a.stride(), *b.stride(), *bias.stride(), *c.stride())
-        ours = partial(addmm_kernel[grid], a, b, bias, c, 1.0, 1.0, n, n, n, *strides, **BLOCKS)
+        ours = launch(addmm_kernel, grid, a, b, bias, c, 1.0, 1.0, n, n, n, *strides, **BLOCKS)
         rival = partial(torch.addmm, bias, a, b, out=want)
         ours()
         _compare(c, rival(), n)
@@ -189,7 +189,7 @@ def _bmm(name: str) -> Iterator[Case]:
         c, want, zero = torch.empty_like(a), torch.empty_like(a), torch.zeros(1)
         grid = (triton.cdiv(n, BLOCKS["BM"]), triton.cdiv(n, BLOCKS["BN"]), 4)
         strides = (*a.stride()[1:], *b.stride()[1:], 0, 0, *c.stride()[1:])
-        ours = partial(addmm_kernel[grid], a, b, zero, c, 1.0, 0.0, n, n, n, *strides, **BLOCKS)
+        ours = launch(addmm_kernel, grid, a, b, zero, c, 1.0, 0.0, n, n, n, *strides, **BLOCKS)
         rival = partial(torch.bmm, a, b, out=want)
         ours()
         _compare(c, rival(), n)
@@ -207,9 +207,9 @@ def _attention(name: str) -> Iterator[Case]:
         rival = partial(torch.nn.functional.scaled_dot_product_attention, q, k, v, is_causal=causal)
         for block in (64, 128):
             out = torch.empty_like(q)
-            launch = attention_kernel[(tokens // block, heads)]
-            scalars = (width**-0.5, tokens, tokens * width)
-            ours = partial(launch, q, k, v, out, *scalars, BM=block, BN=64, D=width, CAUSAL=causal)
+            operands = (q, k, v, out, width**-0.5, tokens, tokens * width)
+            grid = (tokens // block, heads)
+            ours = launch(attention_kernel, grid, *operands, BM=block, BN=64, D=width, CAUSAL=causal)
             ours()
             torch.testing.assert_close(out, rival(), rtol=2e-2, atol=2e-2)
             work = 4.0 * heads * tokens * tokens * width / (2 if causal else 1)
@@ -229,7 +229,7 @@ def _vector_by_sum(name: str) -> Iterator[Case]:
     from .product_kernels import gemv_kernel
 
     n, x, w, out, rival, size = _vector(name)
-    ours = partial(gemv_kernel[(n // 4,)], x, w, out, n, n, n, BN=4, BK=n)
+    ours = launch(gemv_kernel, (n // 4,), x, w, out, n, n, n, BN=4, BK=n)
     ours()
     _compare(out, rival(), n)
     yield Case("tl.sum", ours, rival, size)
@@ -243,7 +243,8 @@ def _vector_by_dot(name: str) -> Iterator[Case]:
     n, x, w, out, rival, size = _vector(name)
     strides = (*x.stride(), *w.t().stride(), *out.stride())
     blocks = {"BM": 16, "BN": 128, "BK": 128}
-    ours = partial(mm_kernel[(n // 128,)], x, w.t(), out, 1, n, n, *strides, **blocks, GROUP=8, SUM=tl.float32)
+    operands = (x, w.t(), out, 1, n, n, *strides)
+    ours = launch(mm_kernel, (n // 128,), *operands, **blocks, GROUP=8, SUM=tl.float32)
     ours()
     _compare(out, rival(), n)
     yield Case("tl.dot", ours, rival, size)

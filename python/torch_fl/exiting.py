@@ -1,10 +1,10 @@
 """Lets autograd's threads finish before Python does.
 
-PyTorch runs the backward pass of a device on a thread of the device's own. The caller goes on when the pass is complete,
+PyTorch runs the backward pass of a device on a thread of the device's own. The caller goes on when the pass is done,
 maybe before the thread has let go of it, and a pass holds a Python object (torch.autograd.graph stashes the caller's
 context). A thread that gives a Python object back while the interpreter ends is ended by it in the middle of a
-destructor, and the process aborts: "terminate called without an active exception". So each device's thread is waited for
-before. Any device of PyTorch 2.13 has the race; https://github.com/pytorch/pytorch/issues/190489.
+destructor, and the process aborts: "terminate called without an active exception". So each device's thread is waited
+for before. Any device of PyTorch 2.13 has the race; https://github.com/pytorch/pytorch/issues/190489.
 
 To be removed when PyTorch's ConcretePyInterpreterVTable::decref asks whether Python is ending before it takes the GIL.
 """

@@ -49,6 +49,15 @@ def test_every_kind_of_processor_counts() -> None:
     assert next(d.reason for d in unmeasured if d.operator == "mm").endswith("not measured on lake")
 
 
+def test_what_is_faster_and_wrong_stays() -> None:
+    wrong = Result("mm", "float64", 0, 5, "zen", "host", 2, "torch 1", (), {}, {"flagos": "float64: off by 1e-5"})
+    (decision,) = conf.decide([result("mm", 9.0), wrong])
+    assert decision.chain == ("cpu",)
+    assert decision.reason == "flagos 9.00 x as fast, zen; but differs: float64: off by 1e-5"
+    other = Result("mm", "float32", 64, 64, "zen", "host", 2, "torch 1", (Timing("other", 2.0, 2.0, 1.9, 2.1),), {})
+    assert chains(result("mm", 9.0), other, wrong) == {"mm": ("other", "cpu")}
+
+
 def test_what_no_target_serves_stays() -> None:
     (decision,) = conf.decide([result("mm", None)])
     assert decision.chain == ("cpu",)

@@ -54,9 +54,14 @@ def test_each_operator_is_timed_and_decided(tune, tmp_path: Path) -> None:
     assert [(r.operator, r.dtype, r.asked) for r in found] == [
         ("abs", "float32", 500),
         ("abs", "float32", 9000),
+        ("abs", "float32", 0),
+        ("abs", "float64", 0),
         ("neg", "float32", 500),
         ("neg", "float32", 9000),
+        ("neg", "float32", 0),
+        ("neg", "float64", 0),
     ]
+    assert not any(r.wrong for r in found)
     assert found[0].elements < found[1].elements
     assert found[0].timings[0].microseconds > 0
     assert "[1/2] abs float32" in err
@@ -70,7 +75,7 @@ def test_it_goes_on_where_it_stopped(tune, tmp_path: Path) -> None:
     tune("--ops", "abs")
     both = (tmp_path / "r.jsonl").read_text()
     assert both.startswith(first)
-    assert len(both.splitlines()) == 2
+    assert [r.asked for r in results.read([tmp_path / "r.jsonl"])] == [500, 0, 0, 9000]
     assert tune("--ops", "abs")[2] == ""
     assert (tmp_path / "r.jsonl").read_text() == both
 
@@ -78,7 +83,7 @@ def test_it_goes_on_where_it_stopped(tune, tmp_path: Path) -> None:
 def test_a_size_that_cannot_be_reached_is_timed_once(tune, tmp_path: Path) -> None:
     tune("--ops", "abs", "--shapes", "2,3")
     found = results.read([tmp_path / "r.jsonl"])
-    assert [len(r.timings) for r in found] == [1, 0]
+    assert [len(r.timings) for r in found if r.asked] == [1, 0]
     assert found[0].elements == found[1].elements
     assert tune("--ops", "abs", "--shapes", "2,3")[2] == ""
 
@@ -89,7 +94,15 @@ def test_a_case_that_settles_an_operator_is_its_last(tune, tmp_path: Path) -> No
     assert [r.asked for r in results.read([tmp_path / "r.jsonl"])] == [500]
     assert tune(*beyond, all_cases=False)[2] == ""
     tune("--ops", "abs", "--least", "0", all_cases=False)  # any is
-    assert [r.asked for r in results.read([tmp_path / "r.jsonl"])] == [500, 9000]
+    assert [r.asked for r in results.read([tmp_path / "r.jsonl"])] == [500, 9000, 0, 0]
+
+
+def test_what_computes_something_else_gets_nothing(tune, tmp_path: Path) -> None:
+    routing.register_target(TARGET, {"abs": lambda x: torch.relu(x) + 1.0})
+    status, told, err = tune("--ops", "abs", "--least", "0", all_cases=False)
+    assert status == 0
+    assert told["decisions"][0]["chain"] == ["cpu"]
+    assert "differs: float64: Greatest absolute difference" in err
 
 
 def test_a_limit_of_time_is_told(tune) -> None:

@@ -100,13 +100,14 @@ def shown_across_kernel(x, y, out, shown, ROWS: tl.constexpr, COLUMNS: tl.conste
     tl.store(shown, 1)
 
 
-@pytest.mark.parametrize("rows,columns", [(16, 32), (32, 16), (64, 8)])
+@pytest.mark.parametrize(("rows", "columns"), [(16, 32), (32, 16), (64, 8)])
 def test_values_that_go_to_memory_transposed_are_shown_as_they_are(rows, columns, capfd):
     x = torch.arange(rows * columns, dtype=torch.int32).view(rows, columns)
     y = out = torch.zeros(columns, rows, dtype=torch.int32)
     shown = torch.zeros(1, dtype=torch.int32)
     shown_across_kernel[(1,)](x, y, out, shown, ROWS=rows, COLUMNS=columns, debug=True)
-    assert torch.equal(out, x.T) and shown.item() == 1
+    assert torch.equal(out, x.T)
+    assert shown.item() == 1
     lines = capfd.readouterr().out.splitlines()
     assert lines == [f"pid (0, 0, 0) idx ({i}) v: {i}" for i in range(rows * columns)]
 

@@ -6,7 +6,8 @@ flagos routes tune --ops "mm,softmax*" --dtypes float32 --shapes small,1000000
 What was measured is kept in --results: the same command goes on where it stopped, and measurements of other machines
 (--also) take part in the decision. An operator goes to a target that was at least --least times as fast as PyTorch's
 CPU kernels in every case on every kind of processor measured; its line of the conf file gives the figures. So one case
-in which all targets are slower settles an operator, and the rest is not measured unless --all-cases asks for it.
+in which all targets are slower settles an operator, and the rest is not measured unless --all-cases asks for it. What
+is faster is compared with PyTorch's results at last, in float64 too and with large operands, and must be right.
 Random operators are left out: another target draws other numbers from the same seed.
 Progress goes to stderr. Let the machine do nothing else meanwhile: two threads that wait for a third program are what
 is measured then.
@@ -148,21 +149,39 @@ def _of_operator(
     where: dict[str, Any],
     arguments: argparse.Namespace,
 ) -> Iterator[Result]:
+    """What is not known yet: each size timed, and behind that whether the results are right."""
     import torch
 
     try:
         from flagos.route_tuning import calls
     except ModuleNotFoundError as error:
         raise ImportError(f"PyTorch's operator database needs {error.name}; pip install {error.name}") from error
-    from flagos.route_tuning import enlarging, measuring
+
+    operator = calls.overload(name)
+    if operator is None or torch.Tag.nondeterministic_seeded in operator.tags:
+        return
+    dtypes = [word.strip() for word in arguments.dtypes.split(",")]
+    yield from _timed(name, operator, targets, sizes, dtypes, known, where, arguments)
+    if not arguments.compile:
+        yield from _compared(name, operator, targets, dtypes, known, where)
+
+
+def _timed(
+    name: str,
+    operator: Any,
+    targets: list[str],
+    sizes: list[int],
+    dtypes: list[str],
+    known: set[Any],
+    where: dict[str, Any],
+    arguments: argparse.Namespace,
+) -> Iterator[Result]:
+    from flagos.route_tuning import calls, enlarging, measuring
     from flagos.route_tuning.results import Result
 
     def missing(dtype: str) -> list[int]:
         return [size for size in sizes if (name, dtype, size, *where.values()) not in known]
 
-    operator, dtypes = calls.overload(name), [word.strip() for word in arguments.dtypes.split(",")]
-    if operator is None or torch.Tag.nondeterministic_seeded in operator.tags:
-        return
     if not any(map(missing, dtypes)):
         return  # known without a look at its calls, which take longer to make
     for dtype in _dtypes(name, dtypes):
@@ -183,6 +202,23 @@ def _of_operator(
                     refused = {measuring.REFERENCE: str(error)}
             timed.add(count)
             yield Result(name, text, asked, count, timings=tuple(timings), refused=refused, **where)
+
+
+def _compared(
+    name: str, operator: Any, targets: list[str], dtypes: list[str], known: set[Any], where: dict[str, Any]
+) -> Iterator[Result]:
+    """The results of the dtypes that are timed, and of float64: a route that is there for one is there for all."""
+    import torch
+
+    from flagos.route_tuning import agreement, calls, enlarging
+    from flagos.route_tuning.results import Result
+
+    for dtype in dict.fromkeys([*_dtypes(name, dtypes), torch.float64]):
+        text = str(dtype).removeprefix("torch.")
+        made = calls.calls(name, dtype, _CALLS) if (name, text, 0, *where.values()) not in known else []
+        if made:
+            wrong = agreement.differences(operator, made, targets)
+            yield Result(name, text, 0, enlarging.elements(made[0]), timings=(), refused={}, wrong=wrong, **where)
 
 
 def _dtypes(name: str, wanted: list[str]) -> list[Any]:
@@ -219,4 +255,7 @@ def _where() -> dict[str, Any]:
 def _told(result: Result) -> str:
     told = [f"{t.target} {t.ratio:.2f} x [{t.low:.2f}, {t.high:.2f}] {t.microseconds:.1f} us" for t in result.timings]
     told += [f"{target} refused: {why}" for target, why in result.refused.items()]
+    told += [f"{target} differs: {why}" for target, why in result.wrong.items()]
+    if not result.asked and not told:
+        told = ["compared, no difference"]
     return f"{result.operator} {result.dtype} {result.elements}: {'; '.join(told) or 'made, nothing to time'}"

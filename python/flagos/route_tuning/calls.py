@@ -75,7 +75,8 @@ def calls(entry: str, dtype: torch.dtype, most: int) -> list[Call]:
     """At most so many calls with operands of that dtype; none where the operator has none."""
     if entry in MADE:
         dtypes, make = MADE[entry]
-        return make(Maker(dtype))[:most] if dtype in dtypes else []
+        alike = torch.float32 if dtype == torch.float64 else dtype  # which has it has float64
+        return make(Maker(dtype))[:most] if alike in dtypes else []
     op, wanted = source(entry), overload(entry)
     if op is None or wanted is None or dtype not in op.supported_dtypes("cpu"):
         return []

@@ -30,9 +30,11 @@ class Decision:
 
 def decide(results: Iterable[Result], least: float = LEAST) -> list[Decision]:
     """One decision an operator and driver, sorted. A target gets an operator only if, on each processor that was
-    measured, it was at least `least` times as fast as the reference in every case: a route knows no sizes."""
+    measured, it was at least `least` times as fast as the reference in every case, and right in each dtype that was
+    compared: a route knows neither sizes nor dtypes."""
     groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
-    results = [result for result in results if result.timings or result.refused]  # the others repeat a smaller size
+    # The others repeat a smaller size, or found no difference.
+    results = [result for result in results if result.timings or result.refused or result.wrong]
     for result in results:
         groups[result.driver, result.operator].append(result)
     every = {driver: {r.processor for r in results if r.driver == driver} for driver, _ in groups}
@@ -49,17 +51,20 @@ def settles(result: Result, driver: str, least: float) -> bool:
 def _decision(operator: str, driver: str, group: list[Result], processors: set[str], least: float) -> Decision:
     missing = processors - {result.processor for result in group}
     targets = dict.fromkeys(t.target for result in group for t in result.timings)
+    wrong = {target: why for result in group for target, why in result.wrong.items()}
     if not targets:
-        whys = sorted({why for result in group for why in result.refused.values()})
+        whys = sorted({why for result in group for why in result.refused.values()}) or sorted(wrong.values())
         return Decision(operator, driver, (REFERENCE,), f"not served: {_comment(whys[0])}", 0.0)
     ratios = {target: [t.ratio for r in group for t in r.timings if t.target == target] for target in targets}
-    best = max(ratios, key=lambda target: min(ratios[target]))
+    best = max(ratios, key=lambda target: (target not in wrong, min(ratios[target])))
     worst = min(ratios[best])
     told = "; ".join(_figures(best, processor, group) for processor in sorted(processors - missing))
     refused = sum(best in result.refused for result in group)
-    told += f"; {refused} of {len(group)} cases not served" if refused else ""
+    cases = sum(bool(result.timings or result.refused) for result in group)
+    told += f"; {refused} of {cases} cases not served" if refused else ""
     told += f"; not measured on {', '.join(sorted(missing))}" if missing else ""
-    wins = worst >= least and not missing
+    told += f"; but differs: {_comment(wrong[best])}" if best in wrong else ""
+    wins = worst >= least and not missing and best not in wrong
     return Decision(operator, driver, (best, REFERENCE) if wins else (REFERENCE,), told, worst)
 
 

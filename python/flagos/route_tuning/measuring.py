@@ -41,7 +41,7 @@ class Timing:
 
 def prepared(operator: torch._ops.OpOverload, call: Call, device: str) -> Callable[[], float]:
     """Makes the call on the device once and returns the seconds that it took, the operands' repair not counted."""
-    args, kwargs = tree_map(lambda value: _placed(value, device), call)
+    args, kwargs = tree_map(lambda value: placed(value, device), call)
     if not operator._schema.is_mutable:
 
         def plain() -> float:
@@ -63,9 +63,10 @@ def prepared(operator: torch._ops.OpOverload, call: Call, device: str) -> Callab
     return repaired
 
 
-def _placed(value: Any, device: str) -> Any:
+def placed(value: Any, device: str, own: bool = False) -> Any:
+    """An argument as a call on the device has it; tensors as copies in any case if `own`."""
     if isinstance(value, torch.Tensor):
-        return value.to(device)
+        return value.to(device, copy=own)
     return torch.device(device) if isinstance(value, torch.device) else value
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ from flagos.route_tuning.measuring import Timing
 
 @dataclass(frozen=True)
 class Result:
-    """One call of an operator, on each of its targets."""
+    """One call of an operator, on each of its targets; or, with no size asked for, how its results compare."""
 
     operator: str
     dtype: str
-    asked: int  # elements that were asked for
+    asked: int  # elements that were asked for; 0: results were compared, nothing was timed
     elements: int  # elements of its largest operand
     processor: str  # the kind that kernels are compiled for, and its name: "znver4 (AMD EPYC)"
     driver: str
@@ -28,6 +28,7 @@ class Result:
     packages: str  # "torch 2.13.0, flag_gems 5.0.2"
     timings: tuple[Timing, ...]
     refused: dict[str, str]  # target -> why it does not serve the call
+    wrong: dict[str, str] = field(default_factory=dict)  # target -> how what it computes differs from the reference's
 
     @property
     def key(self) -> tuple[str, str, int, str, str, int, str]:
