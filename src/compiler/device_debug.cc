@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "compiler/ttir/float_bits.h"
+#include "compiler/ttir/type.h"
 #include "flagos/compiler.h"
 
 namespace fl::compiler {
@@ -46,10 +47,8 @@ std::string element_text(const char* data, PrintKind kind, int32_t size) {
   switch (kind) {
     case PrintKind::kUnsigned:
       return std::to_string(bits);
-    case PrintKind::kSigned: {
-      const int unused = 64 - 8 * size;
-      return std::to_string(static_cast<int64_t>(bits << unused) >> unused);
-    }
+    case PrintKind::kSigned:
+      return std::to_string(ttir::sign_extended(bits, 8 * size));
     case PrintKind::kPointer:
       return formatted("0x%llx", static_cast<unsigned long long>(bits));
     case PrintKind::kF8E4M3:

@@ -34,16 +34,6 @@ inline Eight load_eight(const T* from) {
   }
 }
 
-inline Eight fused_eight(Eight a, Eight b, Eight c) {
-#if defined(__FMA__)
-  return reinterpret_cast<Eight>(
-      _mm256_fmadd_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
-#else
-  for (int i = 0; i < 8; ++i) c[i] = fused(a[i], b[i], c[i]);
-  return c;
-#endif
-}
-
 struct Moments {
   float mean, variance;
 };
@@ -64,7 +54,7 @@ inline void join(int64_t count, const Eight (&mean)[kRows], const Eight (&square
   for (size_t r = 0; r < kRows; ++r) {
     const Eight delta = mean[r] - to.mean[r], step = share * delta;
     to.mean[r] = to.mean[r] + step;
-    to.squares[r] = fused_eight(delta * before, step, to.squares[r] + squares[r]);
+    to.squares[r] = fused(delta * before, step, to.squares[r] + squares[r]);
   }
 }
 
@@ -92,8 +82,8 @@ inline PartialMoments<Eight, kRows> moments_by_lane(const T* const (&x)[kRows], 
         for (int v = 0; v < kVectors; ++v) {
           const Eight value = load_eight(x[r] + ((first + step) * kVectors + v) * 8);
           const Eight delta = value - mean[v][r];
-          mean[v][r] = fused_eight(delta, share, mean[v][r]);
-          squares[v][r] = fused_eight(delta, value - mean[v][r], squares[v][r]);
+          mean[v][r] = fused(delta, share, mean[v][r]);
+          squares[v][r] = fused(delta, value - mean[v][r], squares[v][r]);
         }
     }
     for (int v = 0; v < kVectors; ++v) join(count, mean[v], squares[v], level[0]);

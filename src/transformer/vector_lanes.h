@@ -42,17 +42,21 @@ inline float fused(float a, float b, float c) {
   return a * b + c;
 #endif
 }
-inline Floats fused(Floats a, Floats b, Floats c) {
+// The same in each lane of a vector of any length.
+template <class Vector>
+inline Vector fused(Vector a, Vector b, Vector c) {
 #if defined(__AVX512F__)
-  return reinterpret_cast<Floats>(
-      _mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(c)));
-#elif defined(__FMA__)
-  return reinterpret_cast<Floats>(
-      _mm256_fmadd_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
-#else
-  for (int i = 0; i < kLanes; ++i) c[i] = fused(a[i], b[i], c[i]);
-  return c;
+  if constexpr (sizeof(Vector) == sizeof(__m512))
+    return reinterpret_cast<Vector>(
+        _mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(c)));
 #endif
+#if defined(__FMA__)
+  if constexpr (sizeof(Vector) == sizeof(__m256))
+    return reinterpret_cast<Vector>(
+        _mm256_fmadd_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
+#endif
+  for (size_t i = 0; i < sizeof(Vector) / sizeof(float); ++i) c[i] = fused(a[i], b[i], c[i]);
+  return c;
 }
 
 typedef uint32_t Words __attribute__((vector_size(kLanes * sizeof(uint32_t))));

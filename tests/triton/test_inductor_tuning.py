@@ -1,4 +1,4 @@
-"""How long Inductor runs a configuration to time it, by a clock that the test turns."""
+"""How long Inductor and Triton's autotuner run a configuration to time it, by a clock that the test turns."""
 
 from itertools import cycle
 from types import SimpleNamespace
@@ -7,7 +7,7 @@ import pytest
 import torch
 import triton
 import triton.language as tl
-from flagos.triton import inductor_tuning
+from flagos.triton import benchmarker, inductor_tuning
 
 
 class Clock:
@@ -15,7 +15,7 @@ class Clock:
 
     def __init__(self, monkeypatch, durations):
         self._now, self._durations, self.calls = 0.0, cycle(durations), 0
-        monkeypatch.setattr(inductor_tuning, "time", SimpleNamespace(perf_counter=lambda: self._now))
+        monkeypatch.setattr(benchmarker, "time", SimpleNamespace(perf_counter=lambda: self._now))
 
     def call(self):
         self.calls += 1
@@ -44,6 +44,12 @@ def test_a_call_longer_than_the_time_runs_once(monkeypatch):
     clock = Clock(monkeypatch, [300.0])
     assert inductor_tuning.median_time(None, clock.call, warmup=25, rep=100) == pytest.approx(300.0)
     assert clock.calls == 2
+
+
+def test_tritons_autotuner_runs_it_all_the_time_however_certain(monkeypatch):
+    clock = Clock(monkeypatch, [0.7])
+    assert benchmarker.benchmark(clock.call, warmup=5, rep=20) == pytest.approx(0.7)
+    assert clock.calls == 1 + 8 + 29  # the first, 5.6 and 20.3 ms
 
 
 @triton.jit

@@ -1,10 +1,37 @@
-"""Times a call on the host, as Triton's autotuner asks for it."""
+"""Times a call on the host: for Triton's autotuner, which asks here, and for Inductor's (inductor_tuning.py)."""
 
 from __future__ import annotations
 
 import statistics
 import time
 from collections.abc import Callable, Sequence
+
+from flagos.route_tuning.interval import interval_of_median
+
+_LEAST_RUNS = 9  # the fewest whose interval leaves out something at both ends
+
+
+def timed_runs(call: Callable[[], object], limit_ms: float, *, certain: float | None = None) -> list[float]:
+    """Milliseconds of each run, sorted: of one, and of more until `limit_ms` milliseconds are over.
+
+    With `certain`, they end as soon as the upper end of their median's 95 % interval is at most that many times the
+    lower one."""
+    times: list[float] = []
+    look = _LEAST_RUNS
+    until = time.perf_counter() + limit_ms / 1e3
+    while True:
+        start = time.perf_counter()
+        call()
+        end = time.perf_counter()
+        times.append((end - start) * 1e3)
+        if end >= until:
+            break
+        if certain is not None and len(times) == look:
+            low, high = interval_of_median(sorted(times))
+            if high <= low * certain:
+                break
+            look += look // 2
+    return sorted(times)
 
 
 def benchmark(
@@ -20,13 +47,7 @@ def benchmark(
     until = time.perf_counter() + warmup / 1e3
     while time.perf_counter() < until:
         kernel_call()
-    times: list[float] = []
-    until = time.perf_counter() + rep / 1e3
-    while not times or time.perf_counter() < until:
-        start = time.perf_counter()
-        kernel_call()
-        times.append((time.perf_counter() - start) * 1e3)
-    times.sort()
+    times = timed_runs(kernel_call, rep)
     if quantiles is None:
         return statistics.median(times)
     return [times[min(int(share * len(times)), len(times) - 1)] for share in quantiles]

@@ -9,44 +9,22 @@ through Inductor's `register_benchmarker`, for the device `cpu`, when the first 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from flagos.route_tuning.interval import interval_of_median
+from flagos.triton.benchmarker import timed_runs
 
 _INDUCTOR = "torch._inductor.runtime.benchmarking"
-_LEAST_RUNS = 9  # the fewest whose interval leaves out something at both ends
 _SHARE = 0.2  # of the time that Inductor gives
 _CERTAIN = 1.03  # the upper end of the median's 95 % interval over its lower end
 
 
 def median_time(benchmarker: object, call: Callable[[], object], *, warmup: float, rep: float, **_: object) -> float:
     """Milliseconds of a call: the median of runs in a fifth of `rep` milliseconds, after a fifth of `warmup`."""
-    _runs(call, _SHARE * warmup)
-    times = _runs(call, _SHARE * rep)
+    timed_runs(call, _SHARE * warmup, certain=_CERTAIN)
+    times = timed_runs(call, _SHARE * rep, certain=_CERTAIN)
     return times[len(times) // 2]
-
-
-def _runs(call: Callable[[], object], limit_ms: float) -> list[float]:
-    """Milliseconds of each run, sorted; until their median is certain or the time is over."""
-    times: list[float] = []
-    look = _LEAST_RUNS
-    until = time.perf_counter() + limit_ms / 1e3
-    while True:
-        start = time.perf_counter()
-        call()
-        end = time.perf_counter()
-        times.append((end - start) * 1e3)
-        if end >= until:
-            break
-        if len(times) == look:
-            low, high = interval_of_median(sorted(times))
-            if high <= low * _CERTAIN:
-                break
-            look += look // 2
-    return sorted(times)
 
 
 def register() -> None:

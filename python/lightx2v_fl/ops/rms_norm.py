@@ -13,10 +13,35 @@ from lightx2v_fl.kernels import normalisation
 
 
 class NormBase(DiffAdditions):
-    """What the two norms share: loading in the sensitive dtype, and the dtype of results."""
+    """What the two norms share: the framework's options, by position or name; loading in the sensitive dtype; and the
+    dtype of results.
+    """
 
-    def __init__(self, weight_name: str | None, bias_name: str | None, eps: float, **options: Any) -> None:
-        super().__init__(weight_name, bias_name, **options)
+    def __init__(
+        self,
+        weight_name: str | None = None,
+        bias_name: str | None = None,
+        create_cuda_buffer: bool = False,
+        create_cpu_buffer: bool = False,
+        lazy_load: bool = False,
+        lazy_load_file: str | None = None,
+        is_post_adapter: bool = False,
+        eps: float = 1e-6,
+        lora_prefix: str = "diffusion_model.blocks",
+        lora_path: str | None = "",
+        **_: Any,
+    ) -> None:
+        super().__init__(
+            weight_name,
+            bias_name,
+            create_cuda_buffer,
+            create_cpu_buffer,
+            lazy_load,
+            lazy_load_file,
+            is_post_adapter,
+            lora_prefix,
+            lora_path,
+        )
         self.eps = eps
         if weight_name is not None:
             self.base_attrs.append((weight_name, "weight", False))
@@ -62,31 +87,8 @@ class RmsNorm(NormBase):
 
     key = "flagos_rms_norm"
 
-    def __init__(
-        self,
-        weight_name: str | None,
-        create_cuda_buffer: bool = False,
-        create_cpu_buffer: bool = False,
-        lazy_load: bool = False,
-        lazy_load_file: str | None = None,
-        is_post_adapter: bool = False,
-        eps: float = 1e-6,
-        lora_prefix: str = "diffusion_model.blocks",
-        lora_path: str | None = "",
-        **_: Any,
-    ) -> None:
-        super().__init__(
-            weight_name,
-            None,
-            eps,
-            create_cuda_buffer=create_cuda_buffer,
-            create_cpu_buffer=create_cpu_buffer,
-            lazy_load=lazy_load,
-            lazy_load_file=lazy_load_file,
-            is_post_adapter=is_post_adapter,
-            lora_prefix=lora_prefix,
-            lora_path=lora_path,
-        )
+    def __init__(self, weight_name: str | None, *options: Any, **named_options: Any) -> None:
+        super().__init__(weight_name, None, *options, **named_options)
 
     def apply(self, input_tensor: Tensor) -> Tensor:
         """x / sqrt(mean(x^2) + eps) * weight."""

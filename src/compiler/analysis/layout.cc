@@ -52,8 +52,7 @@ class StepFinder {
     if (scalar->producer == nullptr) return std::nullopt;
     if (scalar->producer->op == Op::kExtSI) return number(scalar->producer->operands[0]);
     if (scalar->producer->op != Op::kConstant || !scalar->type.holds_integer()) return std::nullopt;
-    const int shift = 64 - ttir::bits_of(scalar->type.scalar);
-    return static_cast<int64_t>(scalar->producer->constant << shift) >> shift;
+    return ttir::sign_extended(scalar->producer->constant, ttir::bits_of(scalar->type.scalar));
   }
 
   Steps compute(const Operation& op) const {

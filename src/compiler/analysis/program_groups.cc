@@ -18,25 +18,6 @@ struct Kind {
   bool is_range = false;   // it is the position along its one step
 };
 
-bool is_by_elements(const Operation& op) {
-  switch (op.op) {
-    case Op::kMakeRange:
-    case Op::kReshape:
-    case Op::kJoin:
-    case Op::kSplit:
-    case Op::kCat:
-    case Op::kGather:
-    case Op::kHistogram:
-    case Op::kDot:
-    case Op::kReduce:
-    case Op::kScan:
-    case Op::kProgramId:
-      return false;
-    default:
-      return op.regions.empty() && ttir::row_of(op.op).effect == ttir::Effect::kPure;
-  }
-}
-
 class GroupFinder {
  public:
   explicit GroupFinder(size_t axis) : axis_(axis) {}
@@ -81,8 +62,7 @@ class GroupFinder {
   static std::optional<int64_t> number(const Value* value) {
     if (value->producer == nullptr || value->producer->op != Op::kConstant || !value->type.holds_integer())
       return std::nullopt;
-    const int shift = 64 - ttir::bits_of(value->type.scalar);
-    return static_cast<int64_t>(value->producer->constant << shift) >> shift;
+    return ttir::sign_extended(value->producer->constant, ttir::bits_of(value->type.scalar));
   }
 
   // A start and a range of its extent meet in one way; whatever else is added to a start must be the same everywhere.
@@ -182,7 +162,8 @@ class GroupFinder {
       default:
         break;
     }
-    return is_by_elements(op) ? elements(op) : other();
+    // After a reshape, the position along a dimension is another one.
+    return op.op != Op::kReshape && ttir::maps_elements(op) ? elements(op) : other();
   }
 
   // Marks a block that is needed at the positions of all programs of a group.

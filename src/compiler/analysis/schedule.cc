@@ -227,9 +227,7 @@ class Scheduler {
     }
     auto [known, added] = long_runs_.try_emplace(value, false);
     if (!added) return known->second;
-    const bool by_elements = op.op == Op::kLoad || (ttir::row_of(op.op).effect == Effect::kPure && op.regions.empty() &&
-                                                    !op.operands.empty() && op.op != Op::kGather &&
-                                                    op.op != Op::kHistogram && op.op != Op::kCat && op.op != Op::kJoin);
+    const bool by_elements = op.op == Op::kLoad || (ttir::maps_elements(op) && !op.operands.empty());
     const bool has = by_elements && std::all_of(op.operands.begin(), op.operands.end(),
                                                 [this](const Value* operand) { return has_long_runs(operand); });
     return long_runs_[value] = has;

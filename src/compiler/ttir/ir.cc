@@ -27,4 +27,19 @@ bool op_from_name(std::string_view name, Op* op) {
   return true;
 }
 
+bool maps_elements(const Operation& op) {
+  switch (op.op) {
+    case Op::kMakeRange:
+    case Op::kJoin:
+    case Op::kSplit:
+    case Op::kCat:
+    case Op::kGather:
+    case Op::kHistogram:
+    case Op::kDot:
+      return false;
+    default:  // reductions and scans have regions
+      return row_of(op.op).effect == Effect::kPure && op.regions.empty();
+  }
+}
+
 }  // namespace fl::ttir

@@ -88,6 +88,11 @@ struct Operation {
   Value* result() const { return results.front(); }
 };
 
+// Whether each element of the results is made of one element of each operand, at a place that follows from its own by
+// the shapes alone: arithmetic, and what repeats or rearranges a block. Not what knows its place (tt.make_range), joins
+// or splits blocks, reads computed places, or sums. A load is not pure: whoever may move one asks for it beside this.
+bool maps_elements(const Operation& op);
+
 struct Block {
   std::string label;  // "bb1"; empty for the first block of a region without a header
   Region* parent = nullptr;

@@ -91,8 +91,7 @@ std::string Printer::constant(const Operation& op) {
   } else if (type.holds_float()) {
     value = formatted("0x%llX", static_cast<unsigned long long>(op.constant));
   } else {
-    const int shift = 64 - bits_of(type.scalar);
-    value = std::to_string(static_cast<int64_t>(op.constant << shift) >> shift);
+    value = std::to_string(sign_extended(op.constant, bits_of(type.scalar)));
   }
   return (type.tensor ? "dense<" + value + ">" : value) + " : " + to_string(type);
 }

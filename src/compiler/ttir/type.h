@@ -19,6 +19,12 @@ inline bool is_integer(Scalar scalar) { return !is_float(scalar); }
 const char* name_of(Scalar scalar);  // as TTIR spells it: "i32", "f8E4M3FN"
 bool scalar_from_name(std::string_view name, Scalar* scalar);
 
+// The two's complement number in the lowest `width` bits, 1 to 64 of them; those above do not count.
+constexpr int64_t sign_extended(uint64_t bits, int width) {
+  const int unused = 64 - width;
+  return static_cast<int64_t>(bits << unused) >> unused;
+}
+
 struct Type {
   Scalar scalar = Scalar::kI32;  // of an element; what a pointer points to
   bool pointer = false;

@@ -251,10 +251,8 @@ std::optional<Form> Nest::affine_uncached(const Value* value, const Coordinates&
     };
     auto is_uniform = [](const std::optional<Form>& form) { return form && form->uniform(); };
     switch (op.op) {
-      case Op::kConstant: {
-        const int shift = 64 - ttir::bits_of(type.scalar);
-        return constant_form(static_cast<int64_t>(op.constant << shift) >> shift);
-      }
+      case Op::kConstant:
+        return constant_form(ttir::sign_extended(op.constant, ttir::bits_of(type.scalar)));
       case Op::kMakeRange: {
         if (!is_linear(at[0])) return std::nullopt;
         Form form = constant_form(op.integer("start") + at[0].constant);

@@ -60,11 +60,7 @@ bool Nest::steady(const Value* value, const Coordinates& at, std::vector<MaskAt>
   if (value->producer == nullptr) return false;
   const ttir::Operation& op = *value->producer;
   if (op.op == Op::kConstant || op.op == Op::kSplat) return true;
-  const bool elementwise = op.op == Op::kLoad || op.op == Op::kExpandDims || op.op == Op::kBroadcast ||
-                           op.op == Op::kTrans || op.op == Op::kReshape ||
-                           (ttir::row_of(op.op).effect == ttir::Effect::kPure && op.op != Op::kMakeRange &&
-                            op.op != Op::kJoin && op.op != Op::kSplit && op.op != Op::kCat && op.op != Op::kGather);
-  if (!elementwise || !op.regions.empty() || op.op == Op::kDot || op.op == Op::kHistogram) return false;
+  if (op.op != Op::kLoad && !ttir::maps_elements(op)) return false;
   const std::string name = key(value, at, -1);
   auto [known, added] = steady_.try_emplace(name, false, std::vector<MaskAt>{});
   if (added) {

@@ -62,10 +62,8 @@ std::string llvm_constant(uint64_t bits, Scalar scalar) {
     }
     case Scalar::kF64:
       return formatted("0x%016llX", value);
-    default: {
-      const int shift = 64 - ttir::bits_of(scalar);
-      return std::to_string(static_cast<int64_t>(bits << shift) >> shift);
-    }
+    default:
+      return std::to_string(ttir::sign_extended(bits, ttir::bits_of(scalar)));
   }
 }
 
