@@ -23,7 +23,7 @@ Kernel::Kernel(const ttir::Function& function, const Target& target, const std::
       schedule_(make_schedule(function)),
       layout_(function, schedule_, constants),
       users_(find_users(function)),
-      shared_{module_, target_, schedule_, Elementwise(module_, target_), {}, {}, {}, {}, {}, 0, {}, {}, 1, {}, {}},
+      shared_{module_, target_, schedule_, Elementwise(module_, target_), {}, {}, {}, {}, {}, 0, {}, {}, 1, {}, {}, {}},
       groups_allowed_(groups) {
   for (const auto& [value, why] : schedule_.why_stored) {
     if (value->producer == nullptr) continue;

@@ -19,7 +19,7 @@ const Type kI64 = Type::of(Scalar::kI64);
 }  // namespace
 
 std::string Nest::key(const ttir::Value* value, const Coordinates& at, int copy) {
-  std::string text = formatted("%p/%d", static_cast<const void*>(value), copy);
+  std::string text = formatted("%zu/%d", shared_.number_of(value), copy);
   for (const Index& index : at) {
     text += '|';
     if (!index.opaque.empty()) {

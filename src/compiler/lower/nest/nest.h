@@ -53,7 +53,11 @@ struct Surroundings {
   std::optional<ProgramGroups> groups;  // of programs that run as one
   int64_t group = 1;                    // how many at most
   std::string group_positions;          // i64: of those that run now, all together
+  std::unordered_map<const ttir::Value*, size_t> numbers;
   Report report;
+
+  // The same in every run, as an address is not: what is sorted by it is written in the same order.
+  size_t number_of(const ttir::Value* value) { return numbers.try_emplace(value, numbers.size()).first->second; }
 
   // The positions that a nest goes over: more than the block's own where programs run in groups.
   std::vector<int64_t> shape_of(const ttir::Value* block) const {
@@ -395,7 +399,7 @@ class Nest {
   int choose_copies(const std::vector<const ttir::Value*>& roots, int most = 4);
   void forget_inside(size_t loop);  // what was computed in that loop, whose position is another from here on
   void forget_lanes() { forget_inside(vector_loop_); }
-  static std::string key(const ttir::Value* value, const Coordinates& at, int copy);
+  std::string key(const ttir::Value* value, const Coordinates& at, int copy);
 
   // nest/scan.cc
   void scan_row(const ttir::Operation& op, const std::vector<int64_t>& slots, Stream& out);
