@@ -27,6 +27,25 @@ def test_flat_positions_taken_apart(n, row):
 
 
 @triton.jit
+def two_quotients_kernel(x, w, out, n, N: tl.constexpr, LESS: tl.constexpr, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < n
+    row = tl.load(w + i // N, mask=mask) - tl.load(w - i // LESS, mask=mask)
+    tl.store(out + i, tl.load(x + i % N, mask=mask) + 1000 * row, mask=mask)
+
+
+@pytest.mark.parametrize(("row", "less"), [(5, -6), (7, -11), (16, -48), (100, -196)])
+def test_a_quotient_by_a_negative_number_has_places_of_its_own(row, less):
+    """As numbers without a sign, of 32 bits, they are multiples of the rows."""
+    n = 4099
+    x, w = torch.arange(row).float(), torch.arange(n // 5 + 1).float() ** 2 % 100
+    out = torch.full((n + 64,), -1.0)
+    two_quotients_kernel[(triton.cdiv(n, 1024),)](x, w, out, n, N=row, LESS=less, BLOCK=1024)
+    i = torch.arange(n)
+    assert torch.equal(out[:n], x[i % row] + 1000 * (w[i // row] - w[i // -less]))
+
+
+@triton.jit
 def permute_kernel(x, out, n, A: tl.constexpr, B: tl.constexpr, C: tl.constexpr, BLOCK: tl.constexpr):
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = i < n
