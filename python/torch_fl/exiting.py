@@ -29,5 +29,5 @@ def _finish() -> None:
         return
     with torch.enable_grad():
         for device in range(operators.device_count()):
-            if operators.device_opened(device):
+            if operators.device_opened(device) and operators.device_works(device):
                 operators.finish_backward(device)
