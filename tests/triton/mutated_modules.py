@@ -8,6 +8,7 @@ Text that LLVM refuses ends its process, so a child compiles a batch and says af
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,10 +20,26 @@ KERNELS = Path(__file__).parents[1] / "compiler" / "kernels"
 LONGEST = 6000  # bytes of a seed; larger kernels add time, not cases
 BATCH = 50
 END = "; end of a module\n"
+#: A line of words that take the same operands: any for any other is mostly a module that is accepted.
+ALIKE = """
+arith.addi arith.subi arith.muli arith.andi arith.ori arith.xori arith.minsi arith.minui arith.maxsi arith.maxui
+arith.divsi arith.divui arith.remsi arith.remui arith.shli arith.shrsi arith.shrui arith.muli arith.subi
+arith.addf arith.subf arith.mulf arith.divf arith.remf arith.minnumf arith.maxnumf arith.minimumf arith.maximumf
+math.absf math.exp math.exp2 math.log math.log2 math.sin math.cos math.erf math.sqrt math.rsqrt math.floor math.ceil
+eq ne slt sle sgt sge ult ule ugt uge
+oeq ogt oge olt ole one ord ueq une uno
+"""
+KINDS = {word: line.split() for line in ALIKE.splitlines() for word in line.split()}
+#: Such a word, or the number of a constant.
+LIKE = re.compile(
+    r"(?<![\w.])(?:" + "|".join(map(re.escape, KINDS)) + r")(?![\w.])|(?<=dense<)-?\d+(?=>)|(?<=constant )-?\d+(?= )"
+)
+NUMBERS = ["0", "1", "2", "3", "5", "7", "8", "16", "31", "64", "100", "255", "1024", "-1", "-8"]
 
 
 def mutants(seed: int) -> Iterator[str]:
-    """Kernels with one or two lines changed, without end: mostly a word for a word that begins alike."""
+    """Kernels with one to three lines changed, without end: an operation for its like, a number for a number, or a word
+    for a word that begins alike, which is mostly refused."""
     pick = random.Random(seed)
     seeds = [text.splitlines() for path in sorted(KERNELS.glob("*.ttir")) if len(text := path.read_text()) <= LONGEST]
     words = [word for lines in seeds for line in lines for word in line.split()]
@@ -31,17 +48,22 @@ def mutants(seed: int) -> Iterator[str]:
         alike.setdefault(word[0], []).append(word)
     while True:
         lines = list(pick.choice(seeds))
-        for _ in range(pick.randint(1, 2)):
+        for _ in range(pick.randint(1, 3)):
             at = pick.randrange(len(lines))
             parts = lines[at].split()
             way = pick.random()
+            if way > 0.5:  # where there is something to change for its like
+                fitting = [i for i, line in enumerate(lines) if LIKE.search(line)]
+                at = pick.choice(fitting) if fitting else at
+                lines[at] = LIKE.sub(lambda found: pick.choice(KINDS.get(found[0], NUMBERS)), lines[at], count=1)
+                continue
             if way < 0.1:
                 lines[at] = lines[pick.randrange(len(lines))]
             elif way < 0.15:
                 del lines[at]
             elif parts:
                 place = pick.randrange(len(parts))
-                parts[place] = pick.choice(alike[parts[place][0]])
+                parts[place] = pick.choice(alike.get(parts[place][0], parts))
                 lines[at] = " ".join(parts)
         yield "\n".join(lines) + "\n"
 
