@@ -92,6 +92,28 @@ def addmm_kernel(
 
 
 @triton.jit
+def bmm_kernel(
+    a, b, c, M, N, K, stride_am, stride_ak, stride_bk, stride_bn, stride_cm, stride_cn,
+    BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr,
+):  # fmt: skip
+    batch = tl.program_id(2)
+    rows = tl.program_id(0) * BM + tl.arange(0, BM)
+    columns = tl.program_id(1) * BN + tl.arange(0, BN)
+    depth = tl.arange(0, BK)
+    left = a + batch * M * K + (rows[:, None] * stride_am + depth[None, :] * stride_ak)
+    right = b + batch * K * N + (depth[:, None] * stride_bk + columns[None, :] * stride_bn)
+    total = tl.zeros((BM, BN), dtype=tl.float32)
+    for k in range(0, tl.cdiv(K, BK)):
+        x = tl.load(left, mask=(rows[:, None] < M) & (depth[None, :] < K - k * BK), other=0.0)
+        y = tl.load(right, mask=(depth[:, None] < K - k * BK) & (columns[None, :] < N), other=0.0)
+        total += tl.dot(x, y)
+        left += BK * stride_ak
+        right += BK * stride_bk
+    place = c + batch * M * N + stride_cm * rows[:, None] + stride_cn * columns[None, :]
+    tl.store(place, total.to(c.dtype.element_ty), mask=(rows[:, None] < M) & (columns[None, :] < N))
+
+
+@triton.jit
 def attention_kernel(
     q, k, v, out, scale, tokens, stride_head, BM: tl.constexpr, BN: tl.constexpr, D: tl.constexpr, CAUSAL: tl.constexpr
 ):
