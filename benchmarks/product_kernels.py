@@ -67,10 +67,11 @@ def peeled_kernel(
 
 
 @triton.jit
-def addmm_kernel(
-    a, b, bias, c, alpha, beta, M, N, K, stride_am, stride_ak, stride_bk, stride_bn, stride_im, stride_in, stride_cm,
-    stride_cn, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr,
+def product_of_batch(
+    a, b, M, N, K, stride_am, stride_ak, stride_bk, stride_bn,
+    BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr,
 ):  # fmt: skip
+    """The program's block of sums, its rows and columns, and a mask of those that there are."""
     batch = tl.program_id(2)
     rows = tl.program_id(0) * BM + tl.arange(0, BM)
     columns = tl.program_id(1) * BN + tl.arange(0, BN)
@@ -84,10 +85,18 @@ def addmm_kernel(
         total += tl.dot(x, y)
         left += BK * stride_ak
         right += BK * stride_bk
-    mask = (rows[:, None] < M) & (columns[None, :] < N)
+    return total, rows, columns, (rows[:, None] < M) & (columns[None, :] < N)
+
+
+@triton.jit
+def addmm_kernel(
+    a, b, bias, c, alpha, beta, M, N, K, stride_am, stride_ak, stride_bk, stride_bn, stride_im, stride_in, stride_cm,
+    stride_cn, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr,
+):  # fmt: skip
+    total, rows, columns, mask = product_of_batch(a, b, M, N, K, stride_am, stride_ak, stride_bk, stride_bn, BM, BN, BK)
     added = tl.load(bias + stride_im * rows[:, None] + stride_in * columns[None, :], mask=mask, other=0.0)
     total = total * alpha + added * beta
-    place = c + batch * M * N + stride_cm * rows[:, None] + stride_cn * columns[None, :]
+    place = c + tl.program_id(2) * M * N + stride_cm * rows[:, None] + stride_cn * columns[None, :]
     tl.store(place, total.to(c.dtype.element_ty), mask=mask)
 
 
@@ -96,21 +105,9 @@ def bmm_kernel(
     a, b, c, M, N, K, stride_am, stride_ak, stride_bk, stride_bn, stride_cm, stride_cn,
     BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr,
 ):  # fmt: skip
-    batch = tl.program_id(2)
-    rows = tl.program_id(0) * BM + tl.arange(0, BM)
-    columns = tl.program_id(1) * BN + tl.arange(0, BN)
-    depth = tl.arange(0, BK)
-    left = a + batch * M * K + (rows[:, None] * stride_am + depth[None, :] * stride_ak)
-    right = b + batch * K * N + (depth[:, None] * stride_bk + columns[None, :] * stride_bn)
-    total = tl.zeros((BM, BN), dtype=tl.float32)
-    for k in range(0, tl.cdiv(K, BK)):
-        x = tl.load(left, mask=(rows[:, None] < M) & (depth[None, :] < K - k * BK), other=0.0)
-        y = tl.load(right, mask=(depth[:, None] < K - k * BK) & (columns[None, :] < N), other=0.0)
-        total += tl.dot(x, y)
-        left += BK * stride_ak
-        right += BK * stride_bk
-    place = c + batch * M * N + stride_cm * rows[:, None] + stride_cn * columns[None, :]
-    tl.store(place, total.to(c.dtype.element_ty), mask=(rows[:, None] < M) & (columns[None, :] < N))
+    total, rows, columns, mask = product_of_batch(a, b, M, N, K, stride_am, stride_ak, stride_bk, stride_bn, BM, BN, BK)
+    place = c + tl.program_id(2) * M * N + stride_cm * rows[:, None] + stride_cn * columns[None, :]
+    tl.store(place, total.to(c.dtype.element_ty), mask=mask)
 
 
 @triton.jit
