@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <thread>
 
 #include "linked_drivers.h"
@@ -32,14 +31,17 @@ int work_in_child(fl_addr inherited) {
 }
 
 TEST(HostFork, the_child_goes_on_working) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP()
+      << "the sanitizers' own allocators (GCC 12) leave their locks taken in a child forked from a busy process";
+#endif
   fl_addr inherited = 0;
   const uint64_t value = 77;
   ASSERT_DONE(driver, driver.allocate(0, 64, &inherited));
   ASSERT_DONE(driver, driver.fill(0, nullptr, inherited, &value, 8, 8));
 
-  std::atomic<bool> done{false};
-  std::thread busy([&] {
-    while (!done) {
+  const std::jthread busy([](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
       fl_addr block = 0;
       fl_hal_event event = nullptr;
       if (driver.allocate(0, 100, &block) == FL_OK) driver.release(0, block);
@@ -49,14 +51,15 @@ TEST(HostFork, the_child_goes_on_working) {
   for (int round = 0; round < 50; ++round) {
     const pid_t child = fork();
     ASSERT_GE(child, 0);
-    if (child == 0) _exit(work_in_child(inherited));
+    if (child == 0) {
+      alarm(20);  // a lock that nobody will give back ends the child
+      _exit(work_in_child(inherited));
+    }
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFEXITED(status)) << "round " << round;
     ASSERT_EQ(WEXITSTATUS(status), 0) << "step that failed in round " << round;
   }
-  done = true;
-  busy.join();
   EXPECT_DONE(driver, driver.release(0, inherited));
 }
 
