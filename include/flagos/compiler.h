@@ -22,6 +22,7 @@ typedef struct fl_compiler_target {
   const char* features; /* LLVM's list, "+avx512vnni"; may be "" */
   int32_t lanes;        /* elements of a strip */
   int32_t stream_bytes; /* what code that does little but move memory moves at a time; 0: whole strips */
+  int64_t cache_bytes;  /* the last cache: a launch that writes more than half of it writes past it; 0: never */
 } fl_compiler_target;
 FL_EXPORT fl_status fl_compiler_host_target(fl_compiler_target* target); /* caller sets target->struct_size */
 

@@ -19,6 +19,17 @@ bool tiles_are_permitted() {
   constexpr long kTileData = 18;               // XFEATURE_XTILEDATA
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
+
+// The leaf of deterministic cache parameters: an entry for each cache, the outermost last. What the C library says of
+// it counts the caches of a whole package as one.
+int64_t last_cache() {
+  const unsigned leaf = __builtin_cpu_is("amd") ? 0x8000001D : 4;
+  int64_t bytes = 0;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  for (unsigned entry = 0; __get_cpuid_count(leaf, entry, &a, &b, &c, &d) != 0 && (a & 31) != 0; ++entry)
+    bytes = int64_t{(b >> 22) + 1} * ((b >> 12 & 0x3FF) + 1) * ((b & 0xFFF) + 1) * (int64_t{c} + 1);
+  return bytes;
+}
 #endif
 
 CpuFeatures find() {
@@ -33,6 +44,7 @@ CpuFeatures find() {
   found.avx512_vnni = found.v4 && __builtin_cpu_supports("avx512vnni");
   found.avx512_bf16 = found.v4 && __builtin_cpu_supports("avx512bf16");
   found.fast_bf16_pairs = found.avx512_bf16 && __builtin_cpu_is("amd");
+  found.last_cache_bytes = last_cache();
   found.moves_halves = found.v4 && __builtin_cpu_is("amdfam19h");  // Zen 3, which has no AVX-512, and Zen 4
 #endif
   return found;

@@ -2,6 +2,8 @@
 #ifndef FLAGOS_BASE_CPU_FEATURES_H_
 #define FLAGOS_BASE_CPU_FEATURES_H_
 
+#include <cstdint>
+
 namespace fl {
 
 struct CpuFeatures {
@@ -14,6 +16,7 @@ struct CpuFeatures {
   // 64 bytes go to and from memory as two halves (Zen 4): code that does little else is faster when it moves 32 at a
   // time (measured: an addition of 12 MB of floats takes 0.93 of the time).
   bool moves_halves = false;
+  int64_t last_cache_bytes = 0;  // of one cache of the outermost level; 0 where the CPU does not say
 };
 
 // Any thread.

@@ -40,7 +40,8 @@ const Target& target(const std::string& name) {
 Key key_of(std::string_view ttir, const fl_compiler_options* options) {
   Key key;
   key.version = library_version();
-  key.target = formatted("%s%s/%d", target().cpu.c_str(), target().features.c_str(), target().stream_bytes);
+  key.target = formatted("%s%s/%d/%lld", target().cpu.c_str(), target().features.c_str(), target().stream_bytes,
+                         static_cast<long long>(target().cache_bytes));
   key.ttir = ttir;
   if (options == nullptr) return key;
   if (options->struct_size < sizeof *options)
@@ -70,6 +71,7 @@ void answer_with(const fl::compiler::Target& found, fl_compiler_target* out) {
   answer.features = found.features.c_str();
   answer.lanes = found.lanes;
   answer.stream_bytes = found.stream_bytes;
+  answer.cache_bytes = found.cache_bytes;
   fl::fill_struct(out, answer);
 }
 

@@ -10,6 +10,7 @@ namespace fl::compiler {
 namespace {
 
 constexpr int kHalf = 32;  // bytes of a vector of AVX-512
+constexpr int64_t kUsualCache = int64_t{32} << 20;
 
 Target with_avx512(const char* cpu, const char* features) {
   Target target;
@@ -39,6 +40,7 @@ Target named_target(const std::string& name) {
     fail(FL_INVALID_ARGUMENT, "'%s' is not a target; use x86-64-v3, x86-64-v4, znver4 or sapphirerapids.",
          name.c_str());
   }
+  target.cache_bytes = kUsualCache;
   return target;
 }
 
@@ -54,9 +56,10 @@ Target host_target() {
   if (!name.empty() && name != "x86-64-v3" && name != "x86-64-v4") {
     fail(FL_INVALID_ARGUMENT, "FLAGOS_CPU_TARGET=%s is not a known target; use x86-64-v3 or x86-64-v4.", wanted);
   }
-  if (!cpu.v4 || name == "x86-64-v3") return named_target("x86-64-v3");
-  if (!name.empty()) return named_target("x86-64-v4");
-  Target target = named_target("x86-64-v4");
+  const bool wide = cpu.v4 && name != "x86-64-v3";
+  Target target = named_target(wide ? "x86-64-v4" : "x86-64-v3");
+  target.cache_bytes = cpu.last_cache_bytes;
+  if (!wide || !name.empty()) return target;
   auto add = [&target](bool has, const char* features) {
     if (has) target.features += std::string(target.features.empty() ? "" : ",") + features;
     return has;

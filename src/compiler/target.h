@@ -17,8 +17,9 @@ struct Target {
   bool bf16_pairs = false;  // vdpbf16ps, where it is faster than widening to f32
   bool amx_bf16 = false;
   bool amx_int8 = false;
-  int stream_bytes = 0;   // what memory is best moved in, Note [Streams]; 0: in whole strips
-  uint64_t distance = 0;  // between an address of the device and where this processor finds it; 0 on the host
+  int stream_bytes = 0;     // what memory is best moved in, Note [Streams]; 0: in whole strips
+  int64_t cache_bytes = 0;  // the last cache, Note [Past the caches]; 0: nothing is stored past it
+  uint64_t distance = 0;    // between an address of the device and where this processor finds it; 0 on the host
 };
 
 // A target by name, whether or not this CPU can run it: "x86-64-v3", "x86-64-v4", "znver4", "sapphirerapids". An Error

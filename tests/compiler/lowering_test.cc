@@ -78,6 +78,42 @@ TEST(Lowering, a_copy_goes_in_whole_strips) {
   EXPECT_EQ(count(copy.text, "<8 x"), 0u);
 }
 
+TEST(Lowering, large_launches_store_past_the_caches) {
+  Target target = target_of(16);
+  EXPECT_EQ(count(lower(*verified(test::kernels().at("add")), target, {}).text, "!nontemporal"), 0u);
+  target.cache_bytes = 1000 << 20;
+  const std::string text = lower(*verified(test::kernels().at("add")), target, {}).text;
+  EXPECT_EQ(count(text, "!nontemporal"), 4u);          // of four strips
+  EXPECT_GT(count(text, ", 524288000"), 0u);           // bytes of the launch
+  EXPECT_EQ(count(text, "@llvm.x86.sse.sfence"), 2u);  // declared, and at the end
+  // The halves of a line are written as one.
+  const std::string halves = lower(*verified(test::kernels().at("add_half")), target, {}).text;
+  EXPECT_GT(count(halves, "store <32 x "), 0u);
+  EXPECT_EQ(count(halves, "store <32 x "), count(halves, ", align 64, !nontemporal"));
+}
+
+TEST(Lowering, programs_that_wait_for_each_other_store_in_order) {
+  Target target = target_of(16);
+  target.cache_bytes = 32 << 20;
+  auto stores = [&](const std::string& operation) {
+    const std::string text =
+        test::module_of("%p: !tt.ptr<f32>, %lock: !tt.ptr<i32>",
+                        "    %on = arith.constant true\n    %one = arith.constant 1 : i32\n" + operation +
+                            "    %i = tt.make_range {end = 256 : i32, start = 0 : i32} : tensor<256xi32>\n"
+                            "    %s = tt.splat %p : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n"
+                            "    %a = tt.addptr %s, %i : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
+                            "    %x = arith.constant dense<1.0> : tensor<256xf32>\n"
+                            "    tt.store %a, %x : tensor<256x!tt.ptr<f32>>");
+    return lower(*verified(text), target, {}).text;
+  };
+  EXPECT_GT(count(stores(""), "!nontemporal"), 0u);
+  EXPECT_EQ(count(stores("    %old = tt.atomic_rmw add, acq_rel, gpu, %lock, %one, %on : "
+                         "(!tt.ptr<i32>, i32, i1) -> i32\n"),
+                  "!nontemporal"),
+            0u);
+  EXPECT_EQ(count(stores("    %seen = tt.load %lock {isVolatile = true} : !tt.ptr<i32>\n"), "!nontemporal"), 0u);
+}
+
 TEST(Lowering, writes_the_same_wherever_the_module_lies_in_memory) {
   for (const auto& [name, text] : test::kernels()) {
     const auto here = verified(text);

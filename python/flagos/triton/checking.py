@@ -41,7 +41,7 @@ def before_llvm(program: native.Program) -> None:
 
 def main() -> None:
     triple, cpu, features = sys.argv[1:]
-    llvm.compile_object(sys.stdin.read(), native.Target(triple, cpu, features, lanes=0, stream_bytes=0))
+    llvm.compile_object(sys.stdin.read(), native.Target(triple, cpu, features, lanes=0, stream_bytes=0, cache_bytes=0))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ class _Target(ctypes.Structure):
         ("features", ctypes.c_char_p),
         ("lanes", ctypes.c_int32),
         ("stream_bytes", ctypes.c_int32),
+        ("cache_bytes", ctypes.c_int64),
     )
 
 
@@ -104,11 +105,12 @@ class Target:
     features: str
     lanes: int
     stream_bytes: int
+    cache_bytes: int
 
     @property
     def key(self) -> str:
         """The same for targets whose code is the same."""
-        return f"{self.cpu}{self.features}/{self.stream_bytes}"
+        return f"{self.cpu}{self.features}/{self.stream_bytes}/{self.cache_bytes}"
 
 
 @cache
@@ -136,7 +138,7 @@ def last_error() -> str:
 
 def _target_of(filled: _Target) -> Target:
     triple, cpu, features = (text.decode() for text in (filled.triple, filled.cpu, filled.features))
-    return Target(triple, cpu, features, filled.lanes, filled.stream_bytes)
+    return Target(triple, cpu, features, filled.lanes, filled.stream_bytes, filled.cache_bytes)
 
 
 @cache

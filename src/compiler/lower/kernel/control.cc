@@ -11,15 +11,12 @@ namespace {
 
 const Type kI64 = Type::of(Scalar::kI64);
 
-// A loop that reads again what another program writes: a lock, or a prefix that is looked back for.
-bool waits(const ttir::Block& block) {
-  return std::any_of(block.operations.begin(), block.operations.end(), [](const ttir::Operation* op) {
-    return op->op == ttir::Op::kAtomicCas || op->op == ttir::Op::kAtomicRmw ||
-           (op->op == ttir::Op::kLoad && op->integer("isVolatile") != 0);
-  });
-}
-
 }  // namespace
+
+// Reads again what another program writes: a lock, or a prefix that is looked back for.
+bool Kernel::waits(const Operation& op) {
+  return op.op == Op::kAtomicCas || op.op == Op::kAtomicRmw || (op.op == Op::kLoad && op.integer("isVolatile") != 0);
+}
 
 void Kernel::into(Stream& stream, const std::function<void()>& write) {
   Stream* outer = out_;
@@ -92,6 +89,23 @@ void Kernel::write_carried(const Operation& yield, const std::vector<const Value
   }
 }
 
+// The number, times the iterations of the loop.
+std::string Kernel::times(const std::string& number, const Operation& loop) {
+  const Type& type = loop.operands[0]->type;
+  auto wide = [&](const std::string& value) {
+    if (type.scalar == Scalar::kI64) return value;
+    return shared_.ops.convert("sext", type, kI64, value, 1, *out_);
+  };
+  std::string span =
+      shared_.ops.binary("sub", kI64, wide(text(loop.operands[1])), wide(text(loop.operands[0])), 1, *out_);
+  span = shared_.ops.intrinsic("smax", kI64, {span, "0"}, 1, *out_);
+  const std::string step = shared_.ops.intrinsic("smax", kI64, {wide(text(loop.operands[2])), "1"}, 1, *out_);
+  const std::string up =
+      shared_.ops.binary("add", kI64, span, shared_.ops.binary("sub", kI64, step, "1", 1, *out_), 1, *out_);
+  const std::string rounds = shared_.ops.binary("udiv", kI64, up, step, 1, *out_);
+  return shared_.ops.binary("mul", kI64, number, rounds, 1, *out_);
+}
+
 void Kernel::for_loop(const Operation& op) {
   const ttir::Block& body = op.regions[0]->entry();
   const Operation& yield = *body.terminator();
@@ -139,6 +153,8 @@ void Kernel::for_loop(const Operation& op) {
       shared_.scalars[argument] = phis.back().name;
     }
   }
+  const std::string runs_outside = shared_.nest_runs;
+  if (shared_.past_bytes > 0) shared_.nest_runs = times(runs_outside, op);
   const std::string counter = module_.fresh();
   shared_.scalars[body.arguments[0]] = counter;
   const std::string before = out_->label;
@@ -155,6 +171,7 @@ void Kernel::for_loop(const Operation& op) {
     block(body);
     write_carried(yield, carried_blocks, slots);
     --shared_.loops;
+    shared_.nest_runs = runs_outside;
     for (const auto& [i, phi] : scalars) phis[phi].next = text(yield.operands[i]);
     for (const auto& [i, phi] : inductions) {
       // What is added is the same in each element; addptr counts in elements of the pointee.
@@ -306,7 +323,11 @@ void Kernel::while_loop(const Operation& op) {
     }
     inside.line("br i1 " + text(condition.operands[0]) + ", label %" + enter + ", label %" + exit);
     inside.open(enter);
-    if (waits(test) || waits(body)) {
+    auto any_waits = [](const ttir::Block& block) {
+      return std::any_of(block.operations.begin(), block.operations.end(),
+                         [](const Operation* op) { return waits(*op); });
+    };
+    if (any_waits(test) || any_waits(body)) {
       // The program waited for may have lost its CPU to this loop: FlagGems' sort took minutes on a busy machine.
       module_.declare("i32 @sched_yield()");
       inside.line("call i32 @sched_yield()");

@@ -23,7 +23,7 @@ Kernel::Kernel(const ttir::Function& function, const Target& target, const std::
       schedule_(make_schedule(function)),
       layout_(function, schedule_, constants),
       users_(find_users(function)),
-      shared_{module_, target_, schedule_, Elementwise(module_, target_), {}, {}, {}, {}, {}, 0, {}, {}, 1, {}, {}, {}},
+      shared_{module_, target_, schedule_, Elementwise(module_, target_)},
       groups_allowed_(groups) {
   for (const auto& [value, why] : schedule_.why_stored) {
     if (value->producer == nullptr) continue;
@@ -83,6 +83,13 @@ void Kernel::prologue() {
     entry_.line(formatted("%%start.%s = trunc i64 %%first.%s to i32", axis, axis));
   entry_.line("%any = icmp ult i64 %first, %last");
   if (groups_allowed_) find_groups();
+  if (target_.cache_bytes == 0 || std::any_of(schedule_.position.begin(), schedule_.position.end(),
+                                              [](const auto& at) { return waits(*at.first); }))
+    return;
+  shared_.past_bytes = target_.cache_bytes / 2;
+  entry_.line("%grid.plane = mul i64 %grid.wide.0, %grid.wide.1");
+  entry_.line("%grid.all = mul i64 %grid.plane, %grid.wide.2");
+  shared_.nest_runs = shared_.ops.binary("udiv", kI64, "%grid.all", std::to_string(shared_.group), 1, entry_);
 }
 
 // Groups pay where a row of a tile is short. They are as wide as rows of which the CPU's own prefetching makes the
@@ -164,10 +171,12 @@ LoweredKernel Kernel::run() {
     text += formatted("  %s = zext i1 %%%c.wraps to i32\n", carry.c_str(), axis);
   }
   text += std::string("  %id.next = add i64 %id, ") + (shared_.groups ? "%programs" : "1") + "\n";
+  if (shared_.writes_past) module_.declare("void @llvm.x86.sse.sfence()");
   text +=
       "  %more = icmp ult i64 %id.next, %last\n"
       "  br i1 %more, label %program, label %exit\n"
-      "exit:\n"
+      "exit:\n" +
+      std::string(shared_.writes_past ? "  call void @llvm.x86.sse.sfence()\n" : "") +
       "  ret void\n"
       "}\n";
   const int64_t scratch = (arena_ + 63) / 64 * 64 + kept_;

@@ -151,6 +151,8 @@ class Kernel {
   std::string text_constant(const std::string& text);
 
   // kernel/control.cc
+  static bool waits(const Operation& op);
+  std::string times(const std::string& number, const Operation& loop);
   void for_loop(const Operation& op);
   void conditional(const Operation& op);
   void while_loop(const Operation& op);

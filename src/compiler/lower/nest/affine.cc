@@ -472,7 +472,7 @@ std::vector<const Value*> Nest::check_overlap(const std::vector<Sink>& sinks) {
     }
   }
   for (size_t s = 0; s < stores.size(); ++s) {
-    for (const Access& load : loads) guard_apart(stores[s], load);
+    for (const Access& load : loads) guard_apart(stores[s], load), note_in_place(stores[s], load);
     for (size_t t = s + 1; t < stores.size(); ++t) guard_apart(stores[s], stores[t]);
   }
   return affine_less;

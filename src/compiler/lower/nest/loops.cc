@@ -155,6 +155,7 @@ void Nest::vector_loop(Stream& out, const Live& live, int64_t from, int copies, 
   main_end = ops_.binary("and", kI64, main_end, std::to_string(-stride), 1, out);
   if (from > 0) main_end = ops_.binary("add", kI64, main_end, std::to_string(from), 1, out);
   const std::string end = live.stop.empty() ? std::to_string(extent) : clamped(live.stop, extent, out);
+  measure(main_end, out);
   part(std::to_string(from), main_end, copies, true, &live);
   part(main_end, end, 1, true, nullptr);
 }
@@ -262,6 +263,7 @@ void Nest::map(const std::vector<Sink>& sinks) {
   }
   analysing_ = false;
   const int copies = choose_copies(roots);
+  find_written_bytes(sinks);
   std::vector<Carried> none;
   auto strips = [&](Stream& at) {
     const Live live = live_part(masks, sink_masks);
@@ -275,9 +277,11 @@ void Nest::map(const std::vector<Sink>& sinks) {
             mask(sink.store->operands[2], coordinates_, copy_);
         }
       });
-      for (copy_ = 0; copy_ < count; ++copy_) {
-        for (const Sink& sink : sinks)
-          sink.atomic != nullptr ? atomic(sink, coordinates_) : store(sink, coordinates_, copy_);
+      for (const Sink& sink : sinks) {
+        std::vector<Strip> whole;
+        for (copy_ = 0; copy_ < count; ++copy_)
+          sink.atomic != nullptr ? atomic(sink, coordinates_) : store(sink, coordinates_, copy_, &whole);
+        write(whole, stream(static_cast<int>(loops_.size())));
       }
       copy_ = 0;
     };

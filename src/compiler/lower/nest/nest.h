@@ -41,20 +41,24 @@ struct Surroundings {
   const Target& target;
   const Schedule& schedule;
   Elementwise ops;
-  std::unordered_map<const ttir::Value*, std::string> scalars;  // a scalar's LLVM operand
-  std::unordered_map<const ttir::Value*, int64_t> slots;        // a stored block's offset in the arena, in bytes
-  std::unordered_map<int64_t, size_t> fastest;  // by offset: the dimension that is innermost there, if not the last
-  std::unordered_map<const ttir::Value*, std::string>
-      induction_total;                                        // of Schedule::inductions; i64, in bytes or elements
-  std::unordered_map<const ttir::Value*, Extremes> extremes;  // of blocks that have been looked through
-  int loops = 0;                                              // of the kernel's own that are open
+  std::unordered_map<const ttir::Value*, std::string> scalars = {};  // a scalar's LLVM operand
+  std::unordered_map<const ttir::Value*, int64_t> slots = {};        // a stored block's offset in the arena, in bytes
+  // By offset: the dimension that is innermost there, if not the last.
+  std::unordered_map<int64_t, size_t> fastest = {};
+  // Of Schedule::inductions; i64, in bytes or elements.
+  std::unordered_map<const ttir::Value*, std::string> induction_total = {};
+  std::unordered_map<const ttir::Value*, Extremes> extremes = {};  // of blocks that have been looked through
+  int loops = 0;                                                   // of the kernel's own that are open
   // Bases whose next row prefetch_next has asked for, and the entry() of the nest that did.
-  std::unordered_map<const ttir::Value*, std::string> fetched;
-  std::optional<ProgramGroups> groups;  // of programs that run as one
-  int64_t group = 1;                    // how many at most
-  std::string group_positions;          // i64: of those that run now, all together
-  std::unordered_map<const ttir::Value*, size_t> numbers;
-  Report report;
+  std::unordered_map<const ttir::Value*, std::string> fetched = {};
+  std::optional<ProgramGroups> groups = {};  // of programs that run as one
+  int64_t group = 1;                         // how many at most
+  std::string group_positions = {};          // i64: of those that run now, all together
+  int64_t past_bytes = 0;      // a launch that writes as much writes past the caches, Note [Past the caches]; 0: none
+  std::string nest_runs = {};  // i64: how often a nest that stands here runs in the launch, about
+  bool writes_past = false;    // some store may
+  std::unordered_map<const ttir::Value*, size_t> numbers = {};
+  Report report = {};
 
   // The same in every run, as an address is not: what is sorted by it is written in the same order.
   size_t number_of(const ttir::Value* value) { return numbers.try_emplace(value, numbers.size()).first->second; }
@@ -299,10 +303,24 @@ class Nest {
                             const std::string& mask, const std::string& value, Stream& out);
   std::string as_memory(const Type& element, const std::string& value, int width, Stream& out);
   std::string from_memory(const Type& element, const std::string& value, int width, Stream& out);
-  void store(const Sink& sink, const Coordinates& at, int copy);
+  struct Strip {      // that is whole, and whose place is contiguous
+    Type memory;      // of an element
+    int64_t element;  // bytes
+    std::string value;
+    std::string pointer;
+  };
+  // What can be written as it is goes to `whole` instead.
+  void store(const Sink& sink, const Coordinates& at, int copy, std::vector<Strip>* whole);
   void to_arena(const Form& form, const Type& memory, const std::string& text, int copy);
   void atomic(const Sink& sink, const Coordinates& at);
   static Type memory_type(const Type& element);
+
+  // nest/past_cache.cc
+  void note_in_place(const Access& store, const Access& load);
+  void find_written_bytes(const std::vector<Sink>& sinks);
+  void measure(const std::string& positions, Stream& out);
+  std::vector<Strip> lines(std::vector<Strip> strips, Stream& out);
+  void write(const std::vector<Strip>& strips, Stream& out);
 
   // nest/turn.cc
   int directions(const ttir::Value* block, const Coordinates& at, std::map<std::string, int>* known,
@@ -458,6 +476,9 @@ class Nest {
   std::optional<Run> run_;
   std::string run_from_;  // i64, in the loop of runs
   std::string run_to_;    // i64, where the last strip of a run is written
+  std::string written_;   // i64: bytes that the launch stores for each position along the strips
+  std::string in_place_;  // i1: what is stored has just been read
+  std::string near_;      // i64: 0 where stores go past the caches, else 1; "" where they never do
 };
 
 }  // namespace fl::compiler

@@ -432,6 +432,7 @@ void Nest::run_loop(Stream& out, const Live& live, int copies, const std::functi
   while (copies > 1 && static_cast<int64_t>(copies) * lanes_ > std::min(extent, run_->divisor)) copies /= 2;
   const std::string stop = clamped(live.stop, extent, out);
   const std::string full = clamped(live.full, extent, out);
+  measure(full, out);
   const Piece start = row_value(run_->form);
   shared_.report.note(
       formatted("strips end where the quotient of %s by %lld changes",

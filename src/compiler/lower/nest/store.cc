@@ -16,7 +16,7 @@ const Type kI1 = Type::of(Scalar::kI1);
 
 }  // namespace
 
-void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
+void Nest::store(const Sink& sink, const Coordinates& at, int copy, std::vector<Strip>* whole) {
   const Value* stored_value = sink.store != nullptr ? sink.store->operands[1] : sink.value;
   const int innermost = static_cast<int>(loops_.size());
   Stream& out = stream(innermost);
@@ -51,8 +51,7 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy) {
   if (form && (lanes_ == 1 || lane_step(*form).is(size))) {
     const Piece place = address(*form, copy);
     if (on.all) {
-      out.line("store " + llvm_type(memory, lanes_) + " " + text + ", ptr " + place.text + ", align " +
-               std::to_string(size));
+      whole->push_back({memory, size, text, place.text});
     } else if (lanes_ > 1) {
       masked_memory("store", element, lanes_, place.text, bits, text, out);
     } else {
