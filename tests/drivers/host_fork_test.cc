@@ -52,7 +52,7 @@ TEST(HostFork, the_child_goes_on_working) {
     const pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
-      alarm(20);  // a lock that nobody will give back ends the child
+      alarm(120);  // a lock that nobody will give back ends the child
       _exit(work_in_child(inherited));
     }
     int status = 0;

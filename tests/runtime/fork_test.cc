@@ -90,7 +90,7 @@ TEST_F(ForkTest, a_fork_among_busy_threads_leaves_no_lock_taken_in_the_child) {
   }
   for (int turn = 0; turn < 20; ++turn) {
     const int status = in_child([&] {
-      alarm(20);  // a lock that nobody will give back ends the child
+      alarm(120);  // a lock that nobody will give back ends the child
       fl_block* block = nullptr;
       void* pinned = nullptr;
       if (fl_block_allocate(stream_, 100, &block) != FL_OK) return 1;
