@@ -308,6 +308,85 @@ def test_what_a_mask_leaves_out_counts_as_often_as_it_is_there(n, other):
 
 
 @triton.jit
+def partition_kernel(x, out, prefixes, sums, even, n, TRIPS: tl.constexpr, BLOCK: tl.constexpr):
+    """Each third of `x` in turn, in order, as a radix sort does it: masks, prefixes and counts in scratch."""
+    c = tl.arange(0, BLOCK)
+    v = tl.load(x + c, mask=c < n)
+    start = 0
+    for third in range(3):
+        own = tl.where(c < n, v % 3 == third, False)
+        ones = own.to(tl.int32)
+        inclusive = tl.cumsum(ones, 0)
+        tl.store(prefixes + third * BLOCK + c, inclusive)
+        tl.store(out + start + inclusive - 1, v, mask=own)
+        start += tl.sum(ones, 0)
+    fives = tl.load(x + c, mask=c < n, other=5)
+    tl.store(sums + 4, tl.sum(fives & 6, 0))
+    tl.store(sums + 5, tl.sum(fives * (c < n).to(tl.int32), 0))
+    tl.store(sums + 6, tl.sum((fives + 1) * 2, 0))
+    tl.store(even + c, c, mask=tl.where(c < n, v % 2 == 0, True))
+    counts = tl.zeros((4, BLOCK), dtype=tl.int64)
+    totals = tl.zeros((BLOCK,), dtype=tl.int32)
+    for trip in range(TRIPS):
+        at = trip * BLOCK + c
+        w = tl.load(x + at, mask=at < n, other=3)
+        counts += tl.where((at < n)[None, :], w[None, :] % 4 == tl.arange(0, 4)[:, None], False)
+        totals += tl.load(x + at, mask=at < n, other=5)
+    tl.store(sums + tl.arange(0, 4), tl.sum(counts, 1))
+    tl.store(sums + 7, tl.sum(totals, 0))
+
+
+@pytest.mark.parametrize("n", [0, 1, 16, 17, 700, 1023, 1024, 3000])
+def test_what_is_beyond_a_mask_is_neither_written_nor_counted(n):
+    block, trips = 1024, 3
+    x = torch.randint(0, 1000, (block * trips,), dtype=torch.int32)
+    out, prefixes = torch.full((block + 1,), -1, dtype=torch.int32), torch.empty(3, block, dtype=torch.int32)
+    sums, even = torch.empty(8, dtype=torch.int64), torch.full((block,), -1, dtype=torch.int32)
+    partition_kernel[(1,)](x, out, prefixes, sums, even, n, TRIPS=trips, BLOCK=block)
+    live = x[: min(n, block)]
+    expected = torch.cat([live[live % 3 == third] for third in range(3)])
+    assert torch.equal(out[: len(expected)], expected)
+    assert (out[len(expected) :] == -1).all()
+    own = (x[:block] % 3 == torch.arange(3)[:, None]) & (torch.arange(block) < n)
+    assert torch.equal(prefixes.long(), own.cumsum(1))
+    assert torch.equal(sums[:4], torch.bincount(x[:n] % 4, minlength=4))
+    beyond = block - len(live)
+    masked = [(live & 6).sum() + 4 * beyond, live.sum(), ((live + 1) * 2).sum() + 12 * beyond]
+    masked.append(x[:n].sum() + 5 * (len(x) - n))
+    assert sums[4:].tolist() == [int(total) for total in masked]
+    at = torch.arange(block, dtype=torch.int32)
+    assert torch.equal(even, torch.where((at >= n) | (x[:block] % 2 == 0), at, -1))
+
+
+@triton.jit
+def masked_prefixes_kernel(x, sums, products, maxima, n, BLOCK: tl.constexpr):
+    c = tl.arange(0, BLOCK)
+    v = tl.load(x + c)
+    tl.store(sums + c, tl.cumsum(tl.where(c < n, v, 0.0), 0))
+    tl.store(products + c, tl.cumprod(tl.where(c < n, v, 2.0), 0))
+    tl.store(maxima + c, tl.associative_scan(tl.where(c < n, v, 0.5), 0, larger))
+
+
+@triton.jit
+def larger(a, b):
+    return tl.maximum(a, b)
+
+
+@pytest.mark.parametrize("n", [-3, 0, 1, 15, 16, 17, 600, 1024])
+def test_prefixes_beyond_a_mask_go_on_with_what_is_there(n):
+    x = torch.full((1024,), -0.0) if n == 17 else torch.randint(0, 2, (1024,)).float() - 1
+    sums, products, maxima = (torch.empty(1024) for _ in range(3))
+    masked_prefixes_kernel[(1,)](x, sums, products, maxima, n, BLOCK=1024)
+    live = torch.arange(1024) < n
+    expected = torch.where(live, x, 0.0).cumsum(0)
+    assert torch.equal(sums, expected)
+    if n == 17:
+        assert torch.equal(sums.signbit(), live)  # -0 until a zero is added
+    assert torch.equal(products, torch.where(live, x, 2.0).cumprod(0))
+    assert torch.equal(maxima, torch.where(live, x, 0.5).cummax(0).values)
+
+
+@triton.jit
 def shares_kernel(x, out, n, BLOCK: tl.constexpr):
     c = tl.arange(0, BLOCK)
     v = tl.load(x + c, mask=c < n, other=0.0)

@@ -19,6 +19,9 @@ from flagos.flaggems.package import VENDOR
 POINTWISE_TILE = 4096
 POINTWISE_GRID = 65536
 
+#: Elements that the sort goes through at least: a strip of the compiler's.
+SHORTEST_TILE = 16
+
 
 def _add_vendor(common: ModuleType) -> None:
     """FlagGems' vendors are a closed Enum, which cannot be extended: another one takes its place.
@@ -54,10 +57,40 @@ def _serve_pointwise(codegen: ModuleType) -> None:
     codegen.HEURISTICS_CONFIG[ours] = lambda tile_size: 1
 
 
+class _TilesOfRows:
+    """A kernel over rows in tiles, launched with tiles no longer than a power of two that holds a row.
+
+    The grid, which is for the tiles as they were, stays the same: only what is shorter than one tile is changed.
+    """
+
+    def __init__(self, kernel: Any, row: str, tile: str) -> None:
+        self._kernel = kernel
+        self._row, self._tile = kernel.arg_names.index(row), kernel.arg_names.index(tile)
+
+    def __getitem__(self, grid: Any) -> Callable[..., Any]:
+        def launch(*args: Any) -> Any:
+            fitting = max(SHORTEST_TILE, 1 << (args[self._row] - 1).bit_length())
+            tile = min(args[self._tile], fitting)
+            return self._kernel[grid](*args[: self._tile], tile, *args[self._tile + 1 :])
+
+        return launch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kernel, name)
+
+
+def _fit_sort(sort: ModuleType) -> None:
+    """The radix sort has tiles of 1024 and 2048 whatever it sorts: with rows of four, 2044 lanes of each are idle, and
+    the time goes into them. Goes when its tiles come of a tuning file or a heuristic."""
+    sort.compute_global_hist_kernel = _TilesOfRows(sort.compute_global_hist_kernel, "n", "TILE_N")
+    sort.sweep = _TilesOfRows(sort.sweep, "N", "TILE_N")
+
+
 AFTER: dict[str, Callable[[ModuleType], None]] = {
     "flag_gems.runtime.common": _add_vendor,
     "flag_gems.runtime.backend.backend_utils": _serve_tuning,
     "flag_gems.utils.codegen_config_utils": _serve_pointwise,
+    "flag_gems.ops.sort": _fit_sort,
 }
 
 

@@ -1,5 +1,6 @@
-// What a block holds beyond the positions that a mask lets through: a reduction whose result no longer changes
-// stops there. A block of 4096 for rows of 2100 then costs no more than 2100.
+// What a block holds beyond the positions that a mask lets through: a reduction or scan whose result no longer changes
+// stops there, and what would be written over itself is left. A block of 4096 for rows of 2100 then costs no more than
+// 2100.
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +12,10 @@ namespace {
 
 using ttir::Op;
 using ttir::Value;
+
+// Blocks that are looked at for one answer. It goes through what is in scratch, and so from each of the thousand
+// operations of an unrolled sort back to the first one.
+constexpr size_t kFarEnough = 200;
 
 bool is_float_constant(const ttir::Operation& op, double number) {
   const std::string text = llvm_constant(op.constant, op.result()->type.scalar);
@@ -28,7 +33,7 @@ Nest::Idle Nest::idle_constant(const ttir::Operation& op) {
 
 bool Nest::depends_on(const Value* mask, const Coordinates& at, const std::string& atom) {
   std::vector<Atom> parts;
-  atoms(mask, at, &parts);
+  atoms(mask, at, &parts, true);
   return std::any_of(parts.begin(), parts.end(),
                      [&](const Atom& part) { return key(part.value, part.at, -1) == atom; });
 }
@@ -41,7 +46,9 @@ Nest::Idle Nest::idle(const Value* value, const Coordinates& at, const std::stri
     return constant ? idle_constant(*value->producer) : Idle::kSame;
   }
   const std::string name = key(value, at, -1);
+  if (name == atom) return Idle::kZero;  // itself, which is false there
   if (auto found = known->find(name); found != known->end()) return found->second;
+  if (known->size() >= kFarEnough) return Idle::kVaries;
   const Idle result = idle_uncached(value, at, atom, known);
   return (*known)[name] = result;
 }
@@ -51,9 +58,11 @@ Nest::Idle Nest::idle_uncached(const Value* value, const Coordinates& at, const 
   const bool still = std::all_of(at.begin(), at.end(), [this](const Index& index) {
     return is_linear(index) && index.coefficients[vector_loop_] == 0;
   });
-  const bool computed =
-      !shared_.slots.contains(value) && !shared_.schedule.inductions.contains(value) && value->producer != nullptr;
-  if (!computed) return still ? Idle::kSame : Idle::kVaries;
+  // A block in scratch holds what its operation says, too.
+  const bool known_why =
+      value->producer != nullptr && !shared_.schedule.inductions.contains(value) &&
+      (!shared_.slots.contains(value) || ttir::maps_elements(*value->producer) || value->producer->op == Op::kLoad);
+  if (!known_why) return still ? Idle::kSame : Idle::kVaries;
   const ttir::Operation& op = *value->producer;
   auto operand = [&](size_t i) {
     return idle(op.operands[i], op.operands[i]->type.tensor ? operand_coordinates(op, i, at) : Coordinates{}, atom,
@@ -69,6 +78,11 @@ Nest::Idle Nest::idle_uncached(const Value* value, const Coordinates& at, const 
     case Op::kReshape:
     case Op::kExtF:
     case Op::kTruncF:
+    case Op::kExtSI:
+    case Op::kExtUI:
+    case Op::kTruncI:
+    case Op::kSIToFP:
+    case Op::kUIToFP:
       return operand(0);
     case Op::kLoad:
       if (op.operands.size() > 1 && op.operands[1]->type.tensor && depends_on(op.operands[1], at, atom))
@@ -83,6 +97,10 @@ Nest::Idle Nest::idle_uncached(const Value* value, const Coordinates& at, const 
       break;
     case Op::kSubF:
       if (operand(0) == Idle::kLowest && operand(1) != Idle::kVaries) return Idle::kLowest;
+      break;
+    case Op::kAndI:
+    case Op::kMulI:
+      if (operand(0) == Idle::kZero || operand(1) == Idle::kZero) return Idle::kZero;
       break;
     case Op::kMulF:
       if (operand(0) == Idle::kZero && operand(1) != Idle::kVaries) return Idle::kZero;
@@ -101,10 +119,10 @@ Nest::Idle Nest::idle_uncached(const Value* value, const Coordinates& at, const 
 
 // What is combined once beyond the last live position changes nothing more when it is combined again: any one value for
 // a maximum or minimum, nothing but zero (or NaN, which stays) for a sum.
-bool Nest::is_idle_beyond(const ttir::Operation& reduction, const std::string& atom) {
-  const Op step = reduction.regions[0]->entry().operations[0]->op;  // alone there: see neutral()
+bool Nest::is_idle_beyond(const ttir::Operation& combination, const std::string& atom) {
+  const Op step = combination.regions[0]->entry().operations[0]->op;  // alone there: see neutral()
   std::map<std::string, Idle> known;
-  const Idle held = idle(reduction.operands[0], coordinates_, atom, &known);
+  const Idle held = idle(combination.operands[0], coordinates_, atom, &known);
   switch (step) {
     case Op::kMaxNumF:
     case Op::kMinNumF:
@@ -124,6 +142,78 @@ bool Nest::is_idle_beyond(const ttir::Operation& reduction, const std::string& a
     default:
       return false;
   }
+}
+
+// The atoms that choose what a block holds.
+void Nest::collect_choices(const Value* value, const Coordinates& at, std::vector<Atom>* out,
+                           std::set<std::string>* seen) {
+  if (!value->type.tensor || value->producer == nullptr || shared_.schedule.inductions.contains(value)) return;
+  if (seen->size() >= kFarEnough || !seen->insert(key(value, at, -1)).second) return;
+  const ttir::Operation& op = *value->producer;
+  if (op.op == Op::kLoad) {
+    if (op.operands.size() > 1 && op.operands[1]->type.tensor) atoms(op.operands[1], at, out, true);
+    return;
+  }
+  if (!ttir::maps_elements(op)) return;
+  if (value->type.scalar == Scalar::kI1 && !value->type.pointer) return atoms(value, at, out, true);
+  if (op.op == Op::kSelect && op.operands[0]->type.tensor) atoms(op.operands[0], at, out, true);
+  for (size_t i = 0; i < op.operands.size(); ++i)
+    if (op.operands[i]->type.tensor) collect_choices(op.operands[i], operand_coordinates(op, i, at), out, seen);
+}
+
+// Counts of leading positions of the vector loop, from each of which on combining changes nothing more. Idle positions
+// are combined once, since they may change the result: a sum of -0 and 0 is 0.
+std::vector<std::string> Nest::idle_from(const ttir::Operation& combination, const Live& live, Stream& out) {
+  std::vector<std::string> counts;
+  if (!neutral(combination)) return counts;
+  const bool outer = analysing_;
+  analysing_ = true;
+  std::vector<Atom> choices;
+  std::set<std::string> seen;
+  collect_choices(combination.operands[0], coordinates_, &choices, &seen);
+  std::set<std::string> known;
+  for (const Atom& atom : choices) {
+    const std::string name = key(atom.value, atom.at, -1);
+    if (!known.insert(name).second || !is_idle_beyond(combination, name)) continue;
+    std::optional<Limit> own;
+    if (auto found = live.limits.find(name); found != live.limits.end()) {
+      own = found->second;
+    } else if (is_long()) {
+      own = limit(atom);
+    }
+    if (!own || !own->upper) continue;
+    const Type index = Type::of(Scalar::kI64);
+    const std::string count = ops_.intrinsic("smax", index, {own->count, "0"}, 1, out);
+    counts.push_back(ops_.binary("add", index, count, "1", 1, out));
+  }
+  analysing_ = outer;
+  return counts;
+}
+
+// Whether what goes to the arena is there already where the atom does not hold: a sum of integers that zero is added
+// to. (A zero of floats would change -0.)
+bool Nest::stays_beyond(const Sink& sink, const std::string& atom) {
+  if (sink.touches_memory() || sink.as || sink.place != nullptr || sink.value->producer == nullptr) return false;
+  const ttir::Operation& op = *sink.value->producer;
+  if (op.op != Op::kAddI && op.op != Op::kOrI && op.op != Op::kXorI) return false;
+  for (size_t own : {size_t{0}, size_t{1}}) {
+    auto slot = shared_.slots.find(op.operands[own]);
+    if (slot == shared_.slots.end() || slot->second != sink.slot) continue;
+    std::map<std::string, Idle> known;
+    if (idle(op.operands[1 - own], coordinates_, atom, &known) == Idle::kZero) return true;
+  }
+  return false;
+}
+
+void Nest::stop_where_all_stays(const std::vector<Sink>& sinks, Live* live) {
+  const bool outer = analysing_;
+  analysing_ = true;
+  for (const auto& limited : live->limits) {
+    const bool all =
+        std::all_of(sinks.begin(), sinks.end(), [&](const Sink& sink) { return stays_beyond(sink, limited.first); });
+    if (all && limited.second.upper) live->stop.push_back(limited.second.count);
+  }
+  analysing_ = outer;
 }
 
 }  // namespace fl::compiler

@@ -266,7 +266,8 @@ void Nest::map(const std::vector<Sink>& sinks) {
   find_written_bytes(sinks);
   std::vector<Carried> none;
   auto strips = [&](Stream& at) {
-    const Live live = live_part(masks, sink_masks);
+    Live live = live_part(masks, sink_masks);
+    stop_where_all_stays(sinks, &live);
     const auto body = [&](int count) {
       // All that is read is read before any of it is written: values and masks first.
       side_by_side(count, [&](int copy) {

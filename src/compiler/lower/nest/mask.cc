@@ -15,23 +15,33 @@ using ttir::Value;
 
 const Type kI64 = Type::of(Scalar::kI64);
 
+bool is_false(const Value* block) {
+  const Value* source = uniform_source(block);
+  return source != nullptr && source->producer != nullptr && source->producer->op == Op::kConstant &&
+         source->producer->constant == 0;
+}
+
 }  // namespace
 
-void Nest::atoms(const Value* mask, const Coordinates& at, std::vector<Atom>* out) {
-  if (mask->type.tensor && mask->producer != nullptr && !shared_.slots.contains(mask) &&
+// `implied`: also what a mask in scratch was made of, which holds wherever the mask does.
+void Nest::atoms(const Value* mask, const Coordinates& at, std::vector<Atom>* out, bool implied) {
+  if (mask->type.tensor && mask->producer != nullptr && (implied || !shared_.slots.contains(mask)) &&
       !shared_.schedule.inductions.contains(mask)) {
     const ttir::Operation& op = *mask->producer;
     switch (op.op) {
+      case Op::kSelect:
+        if (!op.operands[0]->type.tensor || !is_false(op.operands[2])) break;
+        [[fallthrough]];
       case Op::kAndI:
-        atoms(op.operands[0], at, out);
-        return atoms(op.operands[1], at, out);
+        atoms(op.operands[0], at, out, implied);
+        return atoms(op.operands[1], at, out, implied);
       case Op::kSplat:
         return out->push_back({op.operands[0], {}});
       case Op::kBroadcast:
       case Op::kExpandDims:
       case Op::kTrans:
       case Op::kReshape:
-        return atoms(op.operands[0], operand_coordinates(op, 0, at), out);
+        return atoms(op.operands[0], operand_coordinates(op, 0, at), out, implied);
       default:
         break;
     }
@@ -145,12 +155,13 @@ Nest::Live Nest::live_part(const std::vector<MaskAt>& masks, const std::vector<M
   auto limits_of = [&](const MaskAt& mask) {
     std::vector<std::string> found;
     std::vector<Atom> parts;
-    atoms(mask.first, mask.second, &parts);
+    atoms(mask.first, mask.second, &parts, is_long());
+    if (shared_.slots.contains(mask.first)) note_mask({mask.first, mask.second}, false);
     for (const Atom& atom : parts) {
       const std::string name = key(atom.value, atom.at, -1);
       if (!limits.contains(name)) {
         const std::optional<Limit> limit_of_atom = limit(atom);
-        note_mask(atom, limit_of_atom.has_value());
+        if (!shared_.slots.contains(mask.first)) note_mask(atom, limit_of_atom.has_value());
         if (!limit_of_atom) continue;
         limits[name] = *limit_of_atom;
         live.assumed[name] = limit_of_atom->varies;

@@ -349,7 +349,7 @@ class Nest {
     std::vector<std::string> stop;        // from each of these on nothing is to be done
     std::map<std::string, Limit> limits;  // by atom
   };
-  void atoms(const ttir::Value* mask, const Coordinates& at, std::vector<Atom>* out);
+  void atoms(const ttir::Value* mask, const Coordinates& at, std::vector<Atom>* out, bool implied = false);
   std::optional<Limit> limit(const Atom& atom);
   std::optional<Limit> limit(const Form& below);
   std::optional<Limit> limit_of_row(const Form& below);
@@ -360,6 +360,7 @@ class Nest {
   void collect_masks(const ttir::Value* value, const Coordinates& at, std::vector<MaskAt>* out,
                      std::set<std::string>* seen);
   void note_mask(const Atom& atom, bool limits);
+  bool is_long() const { return loops_[vector_loop_].extent >= kLongLoop * lanes_; }
   Live live_part(const std::vector<MaskAt>& masks, const std::vector<MaskAt>& sink_masks);
   bool is_assumed(const ttir::Value* mask, const Coordinates& at);
 
@@ -376,7 +377,12 @@ class Nest {
                      std::map<std::string, Idle>* known);
   static Idle idle_constant(const ttir::Operation& op);
   bool depends_on(const ttir::Value* mask, const Coordinates& at, const std::string& atom);
-  bool is_idle_beyond(const ttir::Operation& reduction, const std::string& atom);
+  bool is_idle_beyond(const ttir::Operation& combination, const std::string& atom);
+  void collect_choices(const ttir::Value* value, const Coordinates& at, std::vector<Atom>* out,
+                       std::set<std::string>* seen);
+  std::vector<std::string> idle_from(const ttir::Operation& combination, const Live& live, Stream& out);
+  bool stays_beyond(const Sink& sink, const std::string& atom);
+  void stop_where_all_stays(const std::vector<Sink>& sinks, Live* live);
 
   // nest/prefetch.cc
   void prefetch(const ttir::Operation& load, const Form& form, int64_t size, const std::string& pointer, int copy,
@@ -410,6 +416,8 @@ class Nest {
   std::string clamped(const std::vector<std::string>& counts, int64_t extent, Stream& out);
   void nested(Stream& head, const std::function<void(Stream&)>& inside);
   static constexpr int kLight = 6;  // as strip_cost
+  // Strips of a vector loop that is worth ending early where no mask ends it by itself: shorter ones are faster whole.
+  static constexpr int kLongLoop = 32;
   void each_operation(const std::vector<const ttir::Value*>& roots,
                       const std::function<void(const ttir::Operation&)>& visit) const;
   void narrow(int size);  // of elements, in bytes: Note [Streams]

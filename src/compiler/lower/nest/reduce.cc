@@ -140,16 +140,8 @@ std::vector<std::string> Nest::reduce_row(const ttir::Operation& op, Stream& out
   analysing_ = false;
   Live live = live_part(masks, {});
   const std::optional<std::string> start = neutral(op);
-  for (const auto& [atom, limit] : live.limits) {
-    analysing_ = true;
-    // Idle positions are combined once, since they may change the result: a sum of -0 and 0 is 0.
-    if (start && limit.upper && is_idle_beyond(op, atom)) {
-      const Type index = Type::of(Scalar::kI64);
-      const std::string count = ops_.intrinsic("smax", index, {limit.count, "0"}, 1, out);
-      live.stop.push_back(ops_.binary("add", index, count, "1", 1, out));
-    }
-    analysing_ = false;
-  }
+  live.stop = idle_from(op, live, out);
+  if (live.full.empty()) live.full = live.stop;  // where strips need no mask, they end there all the same
   int copies = start ? choose_copies({op.operands.begin(), op.operands.end()}, 8) : 1;
   while (copies > 1 && static_cast<int64_t>(copies) * lanes_ > loops_[vector_loop_].extent) copies /= 2;
   const std::optional<std::string> extreme = extreme_of_numbers(op);

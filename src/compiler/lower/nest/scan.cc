@@ -10,6 +10,7 @@ namespace {
 using ttir::Value;
 
 const Type kI1 = Type::of(Scalar::kI1);
+const Type kI64 = Type::of(Scalar::kI64);
 
 }  // namespace
 
@@ -76,7 +77,7 @@ void Nest::scan_row(const ttir::Operation& op, const std::vector<int64_t>& slots
   std::vector<Carried> carried;
   for (size_t i = 0; i < columns; ++i)
     carried.push_back({llvm_type(op.operands[i]->type.element(), lanes_), totals[i]});
-  vector_loop(out, {}, lanes_, 1, &carried, [&](int) {
+  const auto go_on = [&](int) {
     Stream& inner = stream(static_cast<int>(loops_.size()));
     std::vector<std::string> before;
     for (size_t i = 0; i < columns; ++i) before.push_back(carried[i].current);
@@ -84,6 +85,22 @@ void Nest::scan_row(const ttir::Operation& op, const std::vector<int64_t>& slots
     for (size_t i = 0; i < columns; ++i) put(op.results[i], slots[i], coordinates_, 0, values[i], lanes_, inner);
     const std::vector<std::string> after = last_lane(values, inner);
     for (size_t i = 0; i < columns; ++i) carried[i].current = after[i];
+  };
+  const int64_t extent = loops_[vector_loop_].extent;
+  const std::vector<std::string> idle = idle_from(op, {}, out);
+  if (idle.empty()) return vector_loop(out, {}, lanes_, 1, &carried, go_on);
+
+  // In whole strips, and at least the first one; beyond, each position has the last one's result.
+  const std::string whole = std::to_string(lanes_);
+  const std::string stop = clamped(idle, extent, out);
+  std::string end = ops_.binary("add", kI64, stop, std::to_string(lanes_ - 1), 1, out);
+  end = ops_.binary("and", kI64, end, std::to_string(-lanes_), 1, out);
+  end = ops_.intrinsic("smax", kI64, {end, whole}, 1, out);
+  strips(out, whole, end, 1, true, nullptr, &carried, go_on);
+  strips(out, end, std::to_string(extent), 1, true, nullptr, &carried, [&](int) {
+    Stream& inner = stream(static_cast<int>(loops_.size()));
+    for (size_t i = 0; i < columns; ++i)
+      put(op.results[i], slots[i], coordinates_, 0, carried[i].current, lanes_, inner);
   });
 }
 
