@@ -87,6 +87,8 @@ void Kernel::prologue() {
                                               [](const auto& at) { return waits(*at.first); }))
     return;
   shared_.past_bytes = target_.cache_bytes / 2;
+  for (const auto& [op, position] : schedule_.position)
+    if (op->op == Op::kLoad) shared_.read_from.insert(pointer_of(schedule_, op->operands[0]));
   entry_.line("%grid.plane = mul i64 %grid.wide.0, %grid.wide.1");
   entry_.line("%grid.all = mul i64 %grid.plane, %grid.wide.2");
   shared_.nest_runs = shared_.ops.binary("udiv", kI64, "%grid.all", std::to_string(shared_.group), 1, entry_);

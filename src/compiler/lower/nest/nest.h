@@ -18,6 +18,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "compiler/analysis/program_groups.h"
@@ -57,6 +58,7 @@ struct Surroundings {
   int64_t past_bytes = 0;      // a launch that writes as much writes past the caches, Note [Past the caches]; 0: none
   std::string nest_runs = {};  // i64: how often a nest that stands here runs in the launch, about
   bool writes_past = false;    // some store may
+  std::unordered_set<const ttir::Value*> read_from = {};  // pointer_of() each load of the kernel
   std::unordered_map<const ttir::Value*, size_t> numbers = {};
   Report report = {};
 
@@ -71,6 +73,9 @@ struct Surroundings {
     return shape;
   }
 };
+
+// The argument that addresses are counted from, or what else is as far back as can be seen.
+const ttir::Value* pointer_of(const Schedule& schedule, const ttir::Value* address);
 
 // An i64 that is the same during the whole nest.
 struct Term {

@@ -4,7 +4,7 @@
 // two 2048 x 2048 0.70, a transposed copy of them 0.70 (Zen 4, one thread). What would have stayed in the cache for the
 // next kernel is then read from memory, so it is done where the launch writes more than half of the last cache: below
 // that, on two threads, it costs up to twice the time. What has just been read from the same place is in the cache
-// already and gains nothing.
+// already and gains nothing, and what the kernel itself reads again is better there.
 //
 // How much a launch writes is known where a nest begins: how often the nest runs, in about, times its positions. Lines
 // must be written whole and from their beginning, which the strips of one iteration are together, and each iteration
@@ -21,11 +21,26 @@
 namespace fl::compiler {
 namespace {
 
+using ttir::Value;
+
 constexpr int64_t kLine = 64;
 const Type kI1 = Type::of(Scalar::kI1);
 const Type kI64 = Type::of(Scalar::kI64);
 
 }  // namespace
+
+const Value* pointer_of(const Schedule& schedule, const Value* address) {
+  for (;;) {
+    if (auto carried = schedule.inductions.find(address); carried != schedule.inductions.end()) {
+      address = carried->second.start;
+    } else if (address->producer != nullptr && !address->producer->operands.empty() &&
+               address->producer->operands[0]->type.pointer) {
+      address = address->producer->operands[0];
+    } else {
+      return address;
+    }
+  }
+}
 
 void Nest::note_in_place(const Access& store, const Access& load) {
   if (shared_.past_bytes == 0 || store.size != load.size) return;
@@ -42,7 +57,9 @@ void Nest::find_written_bytes(const std::vector<Sink>& sinks) {
     if (sink.store == nullptr) continue;
     const std::optional<Form> form = affine(sink.store->operands[0], coordinates_);
     const int64_t size = ttir::bytes_of(memory_type(sink.store->operands[1]->type.element()).scalar);
-    if (form && lane_step(*form).is(size)) bytes += size;
+    if (!form || !lane_step(*form).is(size)) continue;
+    if (shared_.read_from.contains(pointer_of(shared_.schedule, sink.store->operands[0]))) return;
+    bytes += size;
   }
   if (bytes == 0) return;
   for (size_t l = 0; l < loops_.size(); ++l)
