@@ -92,46 +92,39 @@ TEST(Lowering, large_launches_store_past_the_caches) {
   EXPECT_EQ(count(halves, "store <32 x "), count(halves, ", align 64, !nontemporal"));
 }
 
-TEST(Lowering, what_the_kernel_reads_again_stays_in_the_caches) {
+// Of a kernel that fills a block at %p between the other operations.
+size_t stores_past_the_caches(const std::string& before, const std::string& behind) {
   Target target = target_of(16);
   target.cache_bytes = 32 << 20;
-  auto stores = [&](const std::string& again) {
-    const std::string text =
-        test::module_of("%p: !tt.ptr<f32>, %q: !tt.ptr<f32>",
-                        "    %i = tt.make_range {end = 256 : i32, start = 0 : i32} : tensor<256xi32>\n"
-                        "    %s = tt.splat %p : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n"
-                        "    %a = tt.addptr %s, %i : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
-                        "    %x = arith.constant dense<1.0> : tensor<256xf32>\n"
-                        "    tt.store %a, %x : tensor<256x!tt.ptr<f32>>\n"
-                        "    %n = arith.constant 7 : i32\n"
-                        "    %r = tt.addptr " +
-                            again + ", %n : !tt.ptr<f32>, i32\n    %y = tt.load %r : !tt.ptr<f32>");
-    return lower(*verified(text), target, {}).text;
+  const std::string text =
+      test::module_of("%p: !tt.ptr<f32>, %q: !tt.ptr<f32>, %lock: !tt.ptr<i32>",
+                      before +
+                          "    %i = tt.make_range {end = 256 : i32, start = 0 : i32} : tensor<256xi32>\n"
+                          "    %s = tt.splat %p : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n"
+                          "    %a = tt.addptr %s, %i : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
+                          "    %x = arith.constant dense<1.0> : tensor<256xf32>\n"
+                          "    tt.store %a, %x : tensor<256x!tt.ptr<f32>>\n" +
+                          behind);
+  return count(lower(*verified(text), target, {}).text, "!nontemporal");
+}
+
+TEST(Lowering, what_the_kernel_reads_again_stays_in_the_caches) {
+  auto read = [](const std::string& from) {
+    return "    %n = arith.constant 7 : i32\n    %r = tt.addptr " + from +
+           ", %n : !tt.ptr<f32>, i32\n    %y = tt.load %r : !tt.ptr<f32>";
   };
-  EXPECT_GT(count(stores("%q"), "!nontemporal"), 0u);
-  EXPECT_EQ(count(stores("%p"), "!nontemporal"), 0u);
+  EXPECT_GT(stores_past_the_caches("", read("%q")), 0u);
+  EXPECT_EQ(stores_past_the_caches("", read("%p")), 0u);
 }
 
 TEST(Lowering, programs_that_wait_for_each_other_store_in_order) {
-  Target target = target_of(16);
-  target.cache_bytes = 32 << 20;
-  auto stores = [&](const std::string& operation) {
-    const std::string text =
-        test::module_of("%p: !tt.ptr<f32>, %lock: !tt.ptr<i32>",
-                        "    %on = arith.constant true\n    %one = arith.constant 1 : i32\n" + operation +
-                            "    %i = tt.make_range {end = 256 : i32, start = 0 : i32} : tensor<256xi32>\n"
-                            "    %s = tt.splat %p : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n"
-                            "    %a = tt.addptr %s, %i : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
-                            "    %x = arith.constant dense<1.0> : tensor<256xf32>\n"
-                            "    tt.store %a, %x : tensor<256x!tt.ptr<f32>>");
-    return lower(*verified(text), target, {}).text;
-  };
-  EXPECT_GT(count(stores(""), "!nontemporal"), 0u);
-  EXPECT_EQ(count(stores("    %old = tt.atomic_rmw add, acq_rel, gpu, %lock, %one, %on : "
-                         "(!tt.ptr<i32>, i32, i1) -> i32\n"),
-                  "!nontemporal"),
+  EXPECT_GT(stores_past_the_caches("", ""), 0u);
+  EXPECT_EQ(stores_past_the_caches("    %on = arith.constant true\n    %one = arith.constant 1 : i32\n"
+                                   "    %old = tt.atomic_rmw add, acq_rel, gpu, %lock, %one, %on : "
+                                   "(!tt.ptr<i32>, i32, i1) -> i32\n",
+                                   ""),
             0u);
-  EXPECT_EQ(count(stores("    %seen = tt.load %lock {isVolatile = true} : !tt.ptr<i32>\n"), "!nontemporal"), 0u);
+  EXPECT_EQ(stores_past_the_caches("    %seen = tt.load %lock {isVolatile = true} : !tt.ptr<i32>\n", ""), 0u);
 }
 
 TEST(Lowering, writes_the_same_wherever_the_module_lies_in_memory) {

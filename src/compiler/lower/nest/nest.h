@@ -308,9 +308,8 @@ class Nest {
                             const std::string& mask, const std::string& value, Stream& out);
   std::string as_memory(const Type& element, const std::string& value, int width, Stream& out);
   std::string from_memory(const Type& element, const std::string& value, int width, Stream& out);
-  struct Strip {      // that is whole, and whose place is contiguous
-    Type memory;      // of an element
-    int64_t element;  // bytes
+  struct Strip {  // that is whole, and whose place is contiguous
+    Type memory;  // of an element
     std::string value;
     std::string pointer;
   };

@@ -79,7 +79,7 @@ void Nest::measure(const std::string& positions, Stream& out) {
 
 // Neighbours in one vector, as long as it is no longer than a line.
 std::vector<Nest::Strip> Nest::lines(std::vector<Strip> strips, Stream& out) {
-  for (int64_t width = lanes_; width * strips[0].element < kLine; width *= 2) {
+  for (int64_t width = lanes_; width * ttir::bytes_of(strips[0].memory.scalar) < kLine; width *= 2) {
     const std::string type = llvm_type(strips[0].memory, static_cast<int>(width));
     std::string order;
     for (int64_t lane = 0; lane < 2 * width; ++lane) order += (lane > 0 ? ", i32 " : "i32 ") + std::to_string(lane);
@@ -104,7 +104,7 @@ void Nest::write(const std::vector<Strip>& strips, Stream& out) {
                strip.pointer + formatted(", align %lld%s", static_cast<long long>(alignment), hint));
   };
   if (strips.empty()) return;
-  const int64_t element = strips[0].element;
+  const int64_t element = ttir::bytes_of(strips[0].memory.scalar);
   const int64_t bytes = element * lanes_;
   if (near_.empty() || bytes * std::ssize(strips) % kLine != 0) return all(strips, lanes_, element, "");
   shared_.writes_past = true;

@@ -51,7 +51,7 @@ void Nest::store(const Sink& sink, const Coordinates& at, int copy, std::vector<
   if (form && (lanes_ == 1 || lane_step(*form).is(size))) {
     const Piece place = address(*form, copy);
     if (on.all) {
-      whole->push_back({memory, size, text, place.text});
+      whole->push_back({memory, text, place.text});
     } else if (lanes_ > 1) {
       masked_memory("store", element, lanes_, place.text, bits, text, out);
     } else {
